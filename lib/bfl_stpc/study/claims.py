@@ -1,0 +1,199 @@
+"""The claims ledger: what the paper prints, what was measured here, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import yaml
+
+from bfl_stpc.errors import ClaimError, StoreError
+from bfl_stpc.study import paths
+from bfl_stpc.study.experiment import load_result
+from bfl_stpc.study.store import write_atomic
+
+PENDING = "pending"
+REPRODUCED = "reproduced"
+WITHIN_BAND = "within band"
+DIFFERS = "differs (explained)"
+NOT_REPRODUCIBLE = "not reproducible"
+UNEXPLAINED = "differs, unexplained"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper; the fields are described at the head of data/claims.yaml."""
+
+    id: str
+    says: str
+    where: str
+    printed: float | bool
+    unit: str
+    definition: str
+    notebook: str
+    result: str
+    ceiling: str | None = None
+    tolerance: Mapping[str, Any] | None = None
+    status: str | None = None
+    explanation: str | None = None
+    reproducible: bool = True
+
+    @property
+    def allowed(self) -> float:
+        """Largest difference from the printed value that counts as reproduced, in its unit; 0 for a yes or no."""
+        if not self.tolerance:
+            return 0.0
+        if "absolute" in self.tolerance:
+            return float(self.tolerance["absolute"])
+        return float(self.tolerance["relative"]) * abs(float(self.printed))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim beside what was measured.
+
+    Attributes:
+        claim: the claim.
+        value: the measured value in the claim's unit; none while pending.
+        interval: its 95 % interval over seeds, where there is one.
+        ceiling: the best value that any method could reach, where there is one.
+        verdict: one of the verdicts of this module.
+    """
+
+    claim: Claim
+    value: float | bool | None
+    interval: tuple[float, float] | None
+    ceiling: float | None
+    verdict: str
+
+
+def load_claims() -> dict[str, Claim]:
+    """Return all claims of data/claims.yaml by id.
+
+    Raises:
+        ClaimError: an entry lacks a field, has an unknown one, or stands twice.
+    """
+    raw = yaml.safe_load((paths.DATA / "claims.yaml").read_text(encoding="utf-8"))
+    known = {field.name for field in fields(Claim)}
+    claims: dict[str, Claim] = {}
+    for entry in raw["claims"]:
+        name = entry.get("id", "without id")
+        if extra := set(entry) - known:
+            raise ClaimError(f"data/claims.yaml: claim {name} has unknown fields {sorted(extra)}")
+        if name in claims:
+            raise ClaimError(f"data/claims.yaml: claim {name} stands twice")
+        try:
+            claims[name] = Claim(**entry)
+        except TypeError as error:
+            raise ClaimError(f"data/claims.yaml: claim {name}: {error}") from error
+        if entry.get("status") not in (None, PENDING):
+            raise ClaimError(f"data/claims.yaml: claim {name}: status may only be {PENDING!r} or absent")
+    return claims
+
+
+def judge(claim: Claim, value: float | bool, interval: tuple[float, float] | None) -> str:
+    """Return the verdict on a measured value.
+
+    *Reproduced* within the tolerance; *within band* where the interval over seeds reaches the tolerance band;
+    else it differs, and that needs an explanation.
+    """
+    if not claim.reproducible:
+        return NOT_REPRODUCIBLE if claim.explanation else UNEXPLAINED
+    if isinstance(claim.printed, bool):
+        same = value is claim.printed
+    else:
+        same = abs(float(value) - float(claim.printed)) <= claim.allowed
+    if same:
+        return REPRODUCED
+    if interval and not isinstance(claim.printed, bool):
+        low, high = interval
+        if low - claim.allowed <= claim.printed <= high + claim.allowed:
+            return WITHIN_BAND
+    return DIFFERS if claim.explanation else UNEXPLAINED
+
+
+def examine(profile: str) -> list[Finding]:
+    """Return every claim with its measured value and verdict under `profile`.
+
+    Raises:
+        ClaimError: a claim is not pending and its notebook has not produced its result.
+    """
+    findings = []
+    for claim in load_claims().values():
+        ceiling = None
+        if claim.ceiling:
+            notebook, _, name = claim.ceiling.partition("/")
+            ceiling = float(_measured(claim, profile, notebook, name)["value"])
+        if claim.status == PENDING:
+            findings.append(Finding(claim, None, None, ceiling, PENDING))
+            continue
+        entry = _measured(claim, profile, claim.notebook, claim.result)
+        interval = tuple(entry["interval"]) if entry["interval"] else None
+        verdict = judge(claim, entry["value"], interval)
+        findings.append(Finding(claim, entry["value"], interval, ceiling, verdict))
+    return findings
+
+
+def _measured(claim: Claim, profile: str, notebook: str, name: str) -> dict[str, Any]:
+    try:
+        return load_result(profile, notebook, name)
+    except StoreError as error:
+        raise ClaimError(f"claim {claim.id}: {error}") from error
+
+
+def verify(profile: str) -> list[Finding]:
+    """Return all findings.
+
+    Raises:
+        ClaimError: a claim lacks its result, or differs without an explanation; all such claims are named.
+    """
+    findings = examine(profile)
+    bad = [f"{f.claim.id} (printed {f.claim.printed}, measured {f.value})" for f in findings if f.verdict == UNEXPLAINED]
+    if bad:
+        raise ClaimError(
+            f"claims that differ without an explanation: {', '.join(bad)}: explain them in data/claims.yaml"
+        )
+    return findings
+
+
+def _number(value: float | bool | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    shown = f"{value:,.2f}"
+    return shown if unit == "1" else f"{shown} {unit}"
+
+
+def markdown(findings: list[Finding], profile: str) -> str:
+    """Return the claims table in Markdown: paper, ours, interval, ceiling, verdict."""
+    rows = [
+        f"Profile `{profile}`, generated by notebook 12. Definitions, tolerances and reasons: `data/claims.yaml`.",
+        "",
+        "| claim | paper | ours | 95 % interval | ceiling | verdict |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for f in findings:
+        unit = f.claim.unit
+        interval = f"{_number(f.interval[0], '1')} – {_number(f.interval[1], '1')}" if f.interval else "–"
+        cells = [f.claim.says, _number(f.claim.printed, unit), _number(f.value, unit), interval]
+        rows.append(f"| {' | '.join(cells)} | {_number(f.ceiling, unit)} | {f.verdict} |")
+    return "\n".join(rows) + "\n"
+
+
+def write_readme(table: str) -> None:
+    """Put `table` between the claims markers of README.md.
+
+    Raises:
+        ClaimError: README.md has no such markers.
+        StoreError: it cannot be written.
+    """
+    readme = paths.ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    begin, end = "<!-- claims: begin -->\n", "<!-- claims: end -->"
+    head, found_begin, rest = text.partition(begin)
+    _, found_end, tail = rest.partition(end)
+    if not (found_begin and found_end):
+        raise ClaimError("README.md lacks the lines <!-- claims: begin --> and <!-- claims: end -->")
+    write_atomic(readme, (head + begin + table + end + tail).encode())

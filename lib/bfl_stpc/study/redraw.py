@@ -1,0 +1,63 @@
+"""Keep figures/<profile>/ in step with the recorded data and the drawing code, without recomputing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bfl_stpc.figures.render import FORMATS, draw
+from bfl_stpc.study import paths
+from bfl_stpc.study.experiment import watermark
+from bfl_stpc.study.sources import PACKAGE, hash_files
+from bfl_stpc.study.store import read_json, to_json, write_atomic
+
+
+def figure_folder(profile: str) -> Path:
+    """Return where the figures of `profile` are published."""
+    return paths.FIGURES / profile
+
+
+def drawing_hash(plot: str) -> str:
+    """Return the SHA-256 over the code and the style that draw `plot` (`module:function`)."""
+    module = plot.partition(":")[0].split(".")[-1]
+    figures = PACKAGE / "figures"
+    return hash_files([figures / f"{module}.py", figures / "render.py", figures / "style.py", figures / "paper.mplstyle"])
+
+
+def publish(staged: Path, profile: str) -> None:
+    """Copy the figures of a finished notebook to figures/<profile>/, each with its provenance.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    for path in sorted(staged.glob("*.json")):
+        sidecar = read_json(path, "make reproduce")
+        write(sidecar, {kind: path.with_suffix(f".{kind}").read_bytes() for kind in FORMATS}, profile)
+
+
+def write(sidecar: dict[str, Any], drawn: dict[str, bytes], profile: str) -> None:
+    """Write one figure: the pictures first, the sidecar that vouches for them last."""
+    folder = figure_folder(profile)
+    for kind, content in drawn.items():
+        write_atomic(folder / f"{sidecar['figure']}.{kind}", content)
+    write_atomic(folder / f"{sidecar['figure']}.json", to_json(sidecar | {"drawing": drawing_hash(sidecar["plot"])}))
+
+
+def redraw_stale(profile: str, *, everything: bool = False) -> list[str]:
+    """Draw again the figures of `profile` whose plot function or style changed; return their names.
+
+    Raises:
+        StoreError: a sidecar cannot be read or a figure cannot be written.
+    """
+    redrawn = []
+    for path in sorted((paths.BUILD / profile / "results").glob("*/figures/*.json")):
+        sidecar = read_json(path, f"make reproduce PROFILE={profile}")
+        published = figure_folder(profile) / path.name
+        if not everything and published.exists():
+            known = read_json(published, "make figures")
+            whole = all(published.with_suffix(f".{kind}").exists() for kind in FORMATS)
+            if whole and known.get("drawing") == drawing_hash(sidecar["plot"]) and known["data"] == sidecar["data"]:
+                continue
+        write(sidecar, draw(sidecar["plot"], sidecar["data"], watermark=watermark(profile)), profile)
+        redrawn.append(sidecar["figure"])
+    return redrawn
