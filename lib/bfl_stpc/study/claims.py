@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import yaml
+from rich.console import Console
+from rich.table import Table
 
 from bfl_stpc.errors import ClaimError, StoreError
 from bfl_stpc.study import paths
@@ -197,3 +200,18 @@ def write_readme(table: str) -> None:
     if not (found_begin and found_end):
         raise ClaimError("README.md lacks the lines <!-- claims: begin --> and <!-- claims: end -->")
     write_atomic(readme, (head + begin + table + end + tail).encode())
+
+
+def report(findings: list[Finding], profile: str, console: Console) -> None:
+    """Print the findings as a table, and how many there are of each verdict."""
+    table = Table(title=f"claims of the paper, profile {profile}")
+    for column in ("claim", "paper", "ours", "ceiling", "verdict"):
+        table.add_column(column, justify="left" if column in ("claim", "verdict") else "right")
+    for f in findings:
+        unit = f.claim.unit
+        table.add_row(
+            f.claim.id, _number(f.claim.printed, unit), _number(f.value, unit), _number(f.ceiling, unit), f.verdict
+        )
+    console.print(table)
+    counts = Counter(f.verdict for f in findings)
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))

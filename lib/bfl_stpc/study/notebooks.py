@@ -56,17 +56,17 @@ def load(path: Path) -> Notebook:
     return Notebook(path.stem, path, needs, code, len(cells), to_json(cells))
 
 
-def discover(folder: Path = paths.NOTEBOOKS) -> dict[str, Notebook]:
-    """Return all notebooks of `folder`, in an order in which each comes after those that it needs.
+def discover() -> dict[str, Notebook]:
+    """Return all numbered notebooks, in an order in which each comes after those that it needs.
 
     Raises:
         StudyError: a notebook needs one that does not exist, or two need one another.
     """
-    found = {path.stem: load(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    found = {path.stem: load(path) for path in sorted(paths.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
     for notebook in found.values():
         for need in notebook.needs:
             if need not in found:
-                raise StudyError(f"{notebook.name} needs {need}, which does not exist in {paths.relative(folder)}")
+                raise StudyError(f"{notebook.name} needs {need}, which is not in notebooks/")
     sorter = graphlib.TopologicalSorter({name: notebook.needs for name, notebook in found.items()})
     try:
         sorter.prepare()

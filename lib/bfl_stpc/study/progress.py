@@ -69,7 +69,8 @@ class Watch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._bar.stop()
         if self._log:
-            self._log.write(f"# {'finished' if kind is None else f'stopped by {kind.__name__}'} {clock(self.elapsed)}\n")
+            end = f"stopped by {kind.__name__}" if kind else "finished"
+            self._log.write(f"# {end} after {clock(self.elapsed)}\n")
             self._log.close()
 
     def cell_start(self, index: int) -> None:

@@ -20,8 +20,8 @@ def figure_folder(profile: str) -> Path:
 def drawing_hash(plot: str) -> str:
     """Return the SHA-256 over the code and the style that draw `plot` (`module:function`)."""
     module = plot.partition(":")[0].split(".")[-1]
-    figures = PACKAGE / "figures"
-    return hash_files([figures / f"{module}.py", figures / "render.py", figures / "style.py", figures / "paper.mplstyle"])
+    names = (f"{module}.py", "render.py", "style.py", "paper.mplstyle")
+    return hash_files([PACKAGE / "figures" / name for name in names])
 
 
 def publish(staged: Path, profile: str) -> None:

@@ -64,7 +64,11 @@ def depends_on_results(file: Path) -> bool:
 
 def hash_files(files: Iterable[Path]) -> str:
     """Return the SHA-256 over names and contents of `files`, in sorted order."""
-    return sha256(*(part for f in sorted(files) for part in (paths.relative(f).encode(), f.read_bytes())))
+    return sha256(*(part for f in sorted(files) for part in (_name(f).encode(), f.read_bytes())))
+
+
+def _name(file: Path) -> str:
+    return file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else paths.relative(file)
 
 
 def source_hash(code: str) -> str:

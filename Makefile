@@ -1,0 +1,74 @@
+# The only entry. `make` prints the targets with the times that were measured.
+PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+PROFILE ?= quick
+ONLY    ?=
+GROUPS  ?=
+VENV    := .venv/bin
+BFL     := $(VENV)/python -m bfl_stpc
+
+# make sets a misspelt variable without a word; here it is refused.
+KNOWN   := PYTHON PROFILE ONLY GROUPS
+UNKNOWN := $(filter-out $(KNOWN),$(foreach v,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(v)))))
+ifneq ($(strip $(UNKNOWN)),)
+$(error unknown parameter $(UNKNOWN): choose among $(KNOWN))
+endif
+ifeq ($(filter $(PROFILE),smoke quick paper),)
+$(error unknown profile $(PROFILE): choose smoke, quick or paper)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev doctor reproduce verify figures lab test test-fast check strip lock contracts reference clean distclean
+
+help:  ## print this list
+	@$(PYTHON) tools/help.py
+
+setup:  ## install the locked environment into .venv (GROUPS="dev book ..." adds optional groups)
+	@$(PYTHON) tools/setup_env.py $(GROUPS)
+
+setup-dev:
+	@$(PYTHON) tools/setup_env.py dev
+
+doctor: setup  ## check this machine: a kernel, a TFF step, an HE round trip, an EVM transaction
+	@$(BFL) doctor
+
+reproduce: setup  ## run every notebook that is out of date (PROFILE=smoke|quick|paper, ONLY="00 01")
+	@$(BFL) reproduce --profile $(PROFILE) $(ONLY)
+
+verify: setup  ## hold every claim of the paper beside what was measured
+	@$(BFL) verify --profile $(PROFILE)
+
+figures: setup  ## draw all figures again from their recorded data
+	@$(BFL) figures --profile $(PROFILE)
+
+lab: setup  ## open the notebooks in JupyterLab
+	@$(VENV)/jupyter lab notebooks
+
+test: setup-dev  ## run all tests, with the smoke profile in a fresh clone
+	@$(VENV)/pytest
+
+test-fast: setup-dev  ## run the tests that take seconds
+	@$(VENV)/pytest -m "not slow"
+
+check: setup-dev  ## lint, format, types, stripped notebooks
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(BFL) strip --check
+
+strip: setup  ## remove outputs from the notebooks
+	@$(BFL) strip
+
+lock: setup  ## recompile locks/ from pyproject.toml
+	@PATH="$(CURDIR)/$(VENV):$$PATH" tools/lock.sh
+
+contracts: setup-dev  ## recompile the contracts (needs node or the group dev)
+	@$(VENV)/python tools/compile_contracts.py
+
+reference: setup  ## keep the results and times of PROFILE as the committed reference
+	@$(BFL) reference --profile $(PROFILE)
+
+clean:  ## remove results, executed notebooks and figures of all profiles
+	@rm -rf build figures/smoke figures/quick figures/paper
+
+distclean: clean  ## remove the environments as well
+	@rm -rf .venv .venv-peers

@@ -1,0 +1,79 @@
+"""The commands behind the Makefile: `python -m bfl_stpc COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from bfl_stpc.errors import BflError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(prog="python -m bfl_stpc", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    for name, says in (
+        ("reproduce", "run every notebook that is out of date"),
+        ("verify", "hold every claim beside what was measured"),
+        ("figures", "draw all figures again from their recorded data"),
+        ("reference", "keep the results and times of a profile as the committed reference"),
+    ):
+        command = commands.add_parser(name, help=says)
+        command.add_argument("--profile", default="quick")
+        if name == "reproduce":
+            command.add_argument("only", nargs="*", help="notebooks, by name or number; what they need runs first")
+    commands.add_parser("doctor", help="check this machine")
+    strip = commands.add_parser("strip", help="remove outputs from the notebooks")
+    strip.add_argument("--check", action="store_true", help="change nothing; fail where a notebook holds outputs")
+    return top
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Carry out one command; return the exit status."""
+    # Each command imports what it needs: a redraw must not wait for papermill, nor a dry run for TensorFlow.
+    if arguments.command == "doctor":
+        from bfl_stpc import doctor
+
+        return doctor.examine(console)
+    if arguments.command == "reproduce":
+        from bfl_stpc.study import runner
+
+        runner.reproduce(arguments.profile, only=arguments.only, console=console)
+    elif arguments.command == "verify":
+        from bfl_stpc.study import claims
+
+        claims.report(claims.verify(arguments.profile), arguments.profile, console)
+    elif arguments.command == "figures":
+        from bfl_stpc.study import redraw
+
+        names = redraw.redraw_stale(arguments.profile, everything=True)
+        console.print(f"drew {len(names)} figures in figures/{arguments.profile}")
+    elif arguments.command == "reference":
+        from bfl_stpc.study import reference
+
+        console.print(f"wrote {reference.keep(arguments.profile)}")
+    else:
+        from bfl_stpc.study import stripped
+
+        return stripped.main(check=arguments.check, console=console)
+    return 0
+
+
+def main() -> int:
+    """Run the command line; return the exit status."""
+    # Machine-read output must not be wrapped at the width of a terminal that is not there.
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        return run(parser().parse_args(), console)
+    except BflError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: notebooks that had finished are kept; run the command again to go on", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

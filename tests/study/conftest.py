@@ -1,0 +1,57 @@
+"""A small study of its own, so that the machinery is tested without the real notebooks."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+
+class Study:
+    """A checkout with two notebooks, the second needing the first, driven through the command line."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "notebooks").mkdir()
+        (root / "data").mkdir()
+        shutil.copytree(ROOT / "locks", root / "locks")
+        for name in ("profiles.yaml", "claims.yaml"):
+            shutil.copy(ROOT / "data" / name, root / "data" / name)
+        self.write("01_first", 'run.record("x", 10)\nprint("hello from the first")')
+        self.write("02_second", 'run.record("y", run.result("01_first", "x") + 1)', needs=["01_first"])
+
+    def write(self, name: str, code: str, needs: list[str] | None = None, end: str = "run.finish()") -> Path:
+        cells = [
+            nbformat.v4.new_markdown_cell(f"# {name}"),
+            nbformat.v4.new_code_cell('profile = "smoke"', metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell(f'from bfl_stpc import study\nrun = study.start("{name}", profile=profile)'),
+            nbformat.v4.new_code_cell(code),
+            nbformat.v4.new_code_cell(end),
+        ]
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "p", "language": "python"}}
+        notebook.metadata["bfl"] = {"needs": needs or []}
+        path = self.root / "notebooks" / f"{name}.ipynb"
+        nbformat.write(notebook, path)
+        return path
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        return os.environ | {"BFL_ROOT": str(self.root), "BFL_BUILD": str(self.root / "build")} | extra
+
+    def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "bfl_stpc", *arguments]
+        return subprocess.run(command, env=self.environment(**extra), capture_output=True, text=True, check=False)
+
+    def results(self, name: str) -> Path:
+        return self.root / "build" / "smoke" / "results" / name
+
+
+@pytest.fixture()
+def small_study(tmp_path: Path) -> Study:
+    return Study(tmp_path)

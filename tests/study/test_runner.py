@@ -1,0 +1,192 @@
+"""Running notebooks: order, reuse, failure, interruption, bad surroundings. Each test runs the real command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+REPRODUCE = ("reproduce", "--profile", "smoke")
+
+
+def finished(study, name):
+    return json.loads((study.results(name) / "finished.json").read_text())
+
+
+def test_runs_in_order_then_does_nothing_then_reruns_what_depends(small_study):
+    first = small_study.run(*REPRODUCE)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.index("01_first finished") < first.stdout.index("02_second finished")
+    assert json.loads((small_study.results("02_second") / "results.json").read_text())["y"]["value"] == 11
+
+    again = small_study.run(*REPRODUCE)
+    assert "0 notebooks to run, 2 up to date" in again.stdout
+
+    small_study.write("02_second", 'run.record("y", run.result("01_first", "x") + 2)', needs=["01_first"])
+    assert "1 notebooks to run, 1 up to date" in small_study.run(*REPRODUCE).stdout
+
+    small_study.write("01_first", 'run.record("x", 30)')
+    changed = small_study.run(*REPRODUCE)
+    assert "2 notebooks to run, 0 up to date" in changed.stdout
+    assert json.loads((small_study.results("02_second") / "results.json").read_text())["y"]["value"] == 32
+
+
+def test_executed_notebook_and_log_are_kept_without_absolute_paths(small_study):
+    assert small_study.run(*REPRODUCE).returncode == 0
+    executed = (small_study.root / "build/smoke/notebooks/01_first.ipynb").read_text()
+    assert "hello from the first" in executed
+    assert str(small_study.root) not in executed
+    log = (small_study.root / "build/smoke/logs/01_first.log").read_text()
+    assert "hello from the first" in log
+    assert "# finished" in log
+
+
+def test_failure_names_notebook_cell_error_and_partial_and_keeps_the_finished(small_study):
+    small_study.write("02_second", 'raise ValueError("a broken cell")', needs=["01_first"])
+    outcome = small_study.run(*REPRODUCE)
+    assert outcome.returncode == 1
+    assert "02_second failed in cell 5 of 5" in outcome.stderr or "02_second failed in cell 4 of 5" in outcome.stderr
+    assert "ValueError: a broken cell" in outcome.stderr
+    assert "build/smoke/partial/02_second.ipynb" in outcome.stderr
+    assert (small_study.root / "build/smoke/partial/02_second.ipynb").exists()
+    assert not small_study.results("02_second").exists()
+    assert finished(small_study, "01_first")["results"] == 1
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_failed_rerun_leaves_the_earlier_result(small_study):
+    assert small_study.run(*REPRODUCE).returncode == 0
+    before = (small_study.results("01_first") / "results.json").read_bytes()
+    small_study.write("01_first", "1 / 0")
+    assert small_study.run(*REPRODUCE).returncode == 1
+    assert (small_study.results("01_first") / "results.json").read_bytes() == before
+
+
+def test_notebook_without_finish_fails(small_study):
+    small_study.write("01_first", "1", end="2")
+    outcome = small_study.run(*REPRODUCE)
+    assert outcome.returncode == 1
+    assert "run.finish()" in outcome.stderr
+
+
+def test_undeclared_need_is_refused(small_study):
+    small_study.write("02_second", 'run.result("01_first", "x")')
+    outcome = small_study.run(*REPRODUCE)
+    assert outcome.returncode == 1
+    assert "metadata.bfl.needs" in outcome.stderr
+
+
+def test_needs_in_a_circle_are_refused(small_study):
+    small_study.write("01_first", "1", needs=["02_second"])
+    outcome = small_study.run(*REPRODUCE)
+    assert outcome.returncode == 1
+    assert "circle" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("reproduce", "--profile", "smok"), "unknown profile 'smok': choose one of smoke, quick, paper; did you mean"),
+        (("reproduce", "--profile", "smoke", "99"), "unknown notebook '99'"),
+        (("verify", "--profile", "smoke"), "make reproduce PROFILE=smoke"),
+    ],
+)
+def test_bad_arguments_are_named_with_the_mend(small_study, arguments, says):
+    outcome = small_study.run(*arguments)
+    assert outcome.returncode == 1
+    assert says in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_notebook_without_parameter_cell_is_refused(small_study):
+    path = small_study.write("01_first", "1")
+    path.write_text(path.read_text().replace('"parameters"', '"other"'))
+    outcome = small_study.run(*REPRODUCE)
+    assert outcome.returncode == 1
+    assert "01_first has no cell tagged" in outcome.stderr
+
+
+def test_damaged_notebook_is_named(small_study):
+    (small_study.root / "notebooks/01_first.ipynb").write_text("{ not json")
+    outcome = small_study.run(*REPRODUCE)
+    assert outcome.returncode == 1
+    assert "notebooks/01_first.ipynb is not a notebook" in outcome.stderr
+
+
+def test_stale_kernel_is_refused(small_study):
+    kernel = small_study.root / "jupyter/kernels/python3"
+    kernel.mkdir(parents=True)
+    spec = {"argv": ["/usr/bin/env", "-m", "ipykernel_launcher"], "display_name": "old", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    outcome = small_study.run(*REPRODUCE, JUPYTER_PATH=str(small_study.root / "jupyter"))
+    assert outcome.returncode == 1
+    assert "jupyter kernelspec remove python3" in outcome.stderr
+
+
+def test_unwritable_folder_is_named(small_study):
+    (small_study.root / "not_a_folder").write_text("")
+    build = small_study.root / "not_a_folder" / "build"
+    outcome = small_study.run(*REPRODUCE, BFL_BUILD=str(build))
+    assert outcome.returncode == 1
+    assert f"cannot write {build}/smoke" in outcome.stderr
+    assert "BFL_BUILD" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_full_disk_is_named_and_nothing_half_written_stays(small_study):
+    assert small_study.run(*REPRODUCE).returncode == 0
+    before = (small_study.results("01_first") / "results.json").read_bytes()
+    big = 'run.record("big", "x" * 3_000_000)'
+    # A process may not write a file of over 1 MiB: the same failure as a disk that fills.
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"
+    small_study.write("01_first", limit + big)
+    outcome = small_study.run(*REPRODUCE)
+    assert outcome.returncode == 1
+    assert "StoreError: cannot write" in outcome.stderr
+    assert "free space" in outcome.stderr
+    assert (small_study.results("01_first") / "results.json").read_bytes() == before
+    assert not list((small_study.root / "build").rglob(".results.json.*"))
+
+
+def kernels_of(root):
+    """Process ids of kernels started for the study in `root`."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/environ", "rb") as file:
+                    environment = file.read()
+            except OSError:
+                continue
+            if f"BFL_STAGE={root}".encode() in environment:
+                found.append(int(entry))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_keeps_the_finished_and_leaves_no_kernel(small_study, number):
+    marker = small_study.root / "started"
+    code = f'import pathlib, time\npathlib.Path("{marker}").write_text("")\ntime.sleep(600)'
+    small_study.write("02_second", code, needs=["01_first"])
+    command = [sys.executable, "-m", "bfl_stpc", *REPRODUCE]
+    process = subprocess.Popen(
+        command, env=small_study.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not marker.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert marker.exists()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "notebooks that had finished are kept" in errors
+    assert finished(small_study, "01_first")["results"] == 1
+    assert not small_study.results("02_second").exists()
+    deadline = time.monotonic() + 20
+    while kernels_of(small_study.root) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert kernels_of(small_study.root) == []
