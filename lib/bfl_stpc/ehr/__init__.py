@@ -3,8 +3,11 @@
 from bfl_stpc.ehr.ceiling import Ceiling, bayes_roc, ceiling
 from bfl_stpc.ehr.cohort import Cohort, Features, cohort_sha256
 from bfl_stpc.ehr.config import CohortConfig
+from bfl_stpc.ehr.datasheet import datasheet
+from bfl_stpc.ehr.fhir import export_fhir, to_fhir
 from bfl_stpc.ehr.generate import generate
 from bfl_stpc.ehr.splits import Split, split
+from bfl_stpc.ehr.storage import load, save
 
 __all__ = [
     "Ceiling",
@@ -15,6 +18,11 @@ __all__ = [
     "bayes_roc",
     "ceiling",
     "cohort_sha256",
+    "datasheet",
+    "export_fhir",
     "generate",
+    "load",
+    "save",
     "split",
+    "to_fhir",
 ]

@@ -67,8 +67,11 @@ def record(config: CohortConfig, hospital: Hospital, bodies: Bodies) -> Records:
 
 
 def pseudonyms(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Return n random 128-bit pseudonyms as hex text; nothing about the patient enters them."""
-    text = rng.bytes(16 * n).hex()
+    """Return n random UUIDs (RFC 9562, version 4) as 32 hex digits; nothing about the patient enters them."""
+    octets = np.frombuffer(rng.bytes(16 * n), np.uint8).reshape(n, 16).copy()
+    octets[:, 6] = octets[:, 6] & 0x0F | 0x40  # version 4
+    octets[:, 8] = octets[:, 8] & 0x3F | 0x80  # variant 10
+    text = octets.tobytes().hex()
     return np.array([text[32 * i : 32 * i + 32] for i in range(n)], dtype=object)
 
 
