@@ -8,7 +8,50 @@ BflError
 ├── FederatedError            local training or aggregation of weights cannot proceed
 ├── PrivacyError              a differential-privacy promise cannot be kept
 ├── StpcError                 secure third-party computation refused
+│   ├── ParameterError        parameters exceed capacity, noise or the HE standard's table
+│   ├── UpdateError           an update cannot be encoded: its shape, a value or a count is named
+│   ├── MessageError          bytes received are not what they claim to be
+│   │   ├── Truncated         shorter than announced
+│   │   ├── Oversized         longer than any valid message
+│   │   ├── Foreign           other version, parameters, key, round or model
+│   │   └── Corrupt           checksum, signature, authenticity or structure fails
+│   ├── CommitmentMismatch    an upload is not the one that the ledger recorded
+│   ├── TooFewUploads         fewer hospitals than the threshold: nothing is opened
+│   ├── ShareError            secret shares do not recombine
+│   ├── OutOfOrder            a message of the protocol came twice or before its turn
+│   ├── UnmaskRefused         a hospital refuses to reveal shares; the rule is named
+│   ├── OpeningRefused        the key authority refuses to decrypt; the rule is named
+│   ├── NoiseExhausted        a ciphertext has no noise budget left
+│   └── SumRefuted            the published sum is not the sum of the committed uploads
 ├── LedgerError               the chain or a contract refused
+│   ├── ChainError            the node refused a transaction, is out of reach or too slow
+│   └── ContractRefused       a contract reverted: `error` and `values` are the contract's own
+│       ├── NotAuthorised     the caller lacks the role
+│       ├── ContractPaused    writes are paused
+│       ├── InvalidRequest    an argument that no state would make right
+│       ├── NotAMember        no such hospital, or not one of this round
+│       │   ├── RetiredKey        the key was rotated away
+│       │   ├── SuspendedHospital the hospital is suspended
+│       │   └── RevokedHospital   the hospital was revoked for good
+│       ├── LoginRefused      the signed challenge does not hold
+│       │   ├── ReplayedLogin     its nonce was spent
+│       │   ├── UnknownNonce      its nonce was never issued
+│       │   ├── ExpiredChallenge  it came too late
+│       │   ├── ForeignChain      it was signed for another chain
+│       │   ├── ForeignContract   it was signed for another contract
+│       │   ├── MalformedSignature not a signature
+│       │   │   └── MalleableSignature s lies in the upper half of the order
+│       │   └── WrongSignature    another key or another message
+│       ├── SessionRefused    no session for this round and model
+│       │   └── SessionExpired    it ended
+│       └── RoundRefused      the state of the round does not allow it
+│           ├── RoundNotOpen      the round is in another phase
+│           ├── RoundDeadline     too late, or too early for this caller
+│           ├── RoundTooFew       too few uploads, signatures or check values
+│           ├── DuplicateUpload   committed, revealed or checked before
+│           ├── CommitmentMismatch digest and salt do not open the commitment
+│           ├── ModelMismatch     the round does not start from the last model
+│           └── SumForged         the published sum is not that of the uploads
 └── StudyError                a notebook, result, figure or claim failed
     ├── NotebookFailed        a cell raised: notebook, cell and error are named
     ├── StoreError            a result cannot be read or written
@@ -50,8 +93,189 @@ class StpcError(BflError):
     """Secure third-party computation refused."""
 
 
+class ParameterError(StpcError):
+    """Parameters exceed capacity, noise or the HE standard's table."""
+
+
+class UpdateError(StpcError):
+    """An update cannot be encoded; the message names its shape, value or count."""
+
+
+class MessageError(StpcError):
+    """Bytes received are not what they claim to be."""
+
+
+class Truncated(MessageError):
+    """A message is shorter than it announces."""
+
+
+class Oversized(MessageError):
+    """A message is longer than any valid one."""
+
+
+class Foreign(MessageError):
+    """A message is of another version, parameter set, key, round or model."""
+
+
+class Corrupt(MessageError):
+    """A checksum, signature, authenticity tag or structure fails."""
+
+
+class CommitmentMismatch(StpcError):
+    """An upload is not the one that the ledger recorded."""
+
+
+class TooFewUploads(StpcError):
+    """Fewer hospitals than the threshold remain; nothing is opened."""
+
+
+class ShareError(StpcError):
+    """Secret shares do not recombine."""
+
+
+class OutOfOrder(StpcError):
+    """A message of the protocol came twice or before its turn."""
+
+
+class UnmaskRefused(StpcError):
+    """A hospital refuses to reveal shares; the message names the rule."""
+
+
+class OpeningRefused(StpcError):
+    """The key authority refuses to decrypt; the message names the rule."""
+
+
+class NoiseExhausted(StpcError):
+    """A ciphertext has no noise budget left."""
+
+
+class SumRefuted(StpcError):
+    """The published sum is not the sum of the committed uploads."""
+
+
 class LedgerError(BflError):
     """The chain or a contract refused."""
+
+
+class ChainError(LedgerError):
+    """The node refused a transaction, is out of reach or too slow."""
+
+
+class ContractRefused(LedgerError):
+    """A contract reverted.
+
+    Attributes:
+        error: name of the contract's custom error, such as `HospitalNonceSpent`.
+        values: its arguments by name: int, str (addresses, ASCII names) or bytes.
+    """
+
+    def __init__(self, message: str, error: str, values: dict[str, object]) -> None:
+        super().__init__(message)
+        self.error, self.values = error, values
+
+
+class NotAuthorised(ContractRefused):
+    """The caller lacks the role."""
+
+
+class ContractPaused(ContractRefused):
+    """Writes are paused."""
+
+
+class InvalidRequest(ContractRefused):
+    """An argument that no state would make right."""
+
+
+class NotAMember(ContractRefused):
+    """No such hospital, or not one of this round."""
+
+
+class RetiredKey(NotAMember):
+    """The key was rotated away."""
+
+
+class SuspendedHospital(NotAMember):
+    """The hospital is suspended."""
+
+
+class RevokedHospital(NotAMember):
+    """The hospital was revoked for good."""
+
+
+class LoginRefused(ContractRefused):
+    """The signed challenge does not hold."""
+
+
+class ReplayedLogin(LoginRefused):
+    """The nonce of the challenge was spent."""
+
+
+class UnknownNonce(LoginRefused):
+    """The nonce of the challenge was never issued."""
+
+
+class ExpiredChallenge(LoginRefused):
+    """The challenge came too late."""
+
+
+class ForeignChain(LoginRefused):
+    """The challenge was signed for another chain."""
+
+
+class ForeignContract(LoginRefused):
+    """The challenge was signed for another contract."""
+
+
+class MalformedSignature(LoginRefused):
+    """The bytes are not a signature."""
+
+
+class MalleableSignature(MalformedSignature):
+    """The s of the signature lies in the upper half of the order."""
+
+
+class WrongSignature(LoginRefused):
+    """Another key signed, or another message was signed."""
+
+
+class SessionRefused(ContractRefused):
+    """There is no session for this round and model."""
+
+
+class SessionExpired(SessionRefused):
+    """The session ended."""
+
+
+class RoundRefused(ContractRefused):
+    """The state of the round does not allow it."""
+
+
+class RoundNotOpen(RoundRefused):
+    """The round is in another phase."""
+
+
+class RoundDeadline(RoundRefused):
+    """Too late, or too early for this caller."""
+
+
+class RoundTooFew(RoundRefused):
+    """Too few uploads, signatures or check values."""
+
+
+class DuplicateUpload(RoundRefused):
+    """The hospital committed, revealed or checked before."""
+
+
+class CommitmentMismatch(RoundRefused):
+    """Digest and salt do not open the commitment."""
+
+
+class ModelMismatch(RoundRefused):
+    """The round does not start from the last finalised model."""
+
+
+class SumForged(RoundRefused):
+    """The published sum is not that of the uploads."""
 
 
 class StudyError(BflError):

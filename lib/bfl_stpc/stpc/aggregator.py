@@ -1,0 +1,126 @@
+"""The aggregator: adds ciphertexts that it cannot read, then removes the masks that only the sum has left."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from numpy.typing import NDArray
+
+from bfl_stpc.errors import CommitmentMismatch, Corrupt, Foreign, OutOfOrder
+from bfl_stpc.stpc.hazmat import bfv, fixed_point, masks, shamir
+from bfl_stpc.stpc.messages import Aggregate, Directory, Total, UnmaskAnswer, UnmaskRequest, Upload, require
+from bfl_stpc.stpc.parameters import Parameters
+from bfl_stpc.ticket import Ticket
+
+
+class Aggregator:
+    """Untrusted for secrecy. Holds no secret of its own."""
+
+    def __init__(self, params: Parameters, public_key: bfv.PublicKey) -> None:
+        """Create the aggregator for one study.
+
+        Raises:
+            Foreign: the public key was made for other parameters.
+        """
+        if public_key.parameters != params.digest:
+            raise Foreign("the public key was made for other parameters")
+        self._params = params
+        self._key = public_key
+
+    def add(self, uploads: Iterable[Upload], ticket: Ticket, committed: Mapping[str, bytes]) -> Aggregate:
+        """Return the ciphertext sum of `uploads`, all of which must be those that the ledger recorded.
+
+        Args:
+            uploads: one a surviving hospital.
+            ticket: the round.
+            committed: upload digests by hospital, read from the ledger after commitments closed.
+
+        Raises:
+            CommitmentMismatch: an upload is not the recorded one, is missing, or was never recorded.
+            OutOfOrder: a hospital's upload comes twice.
+            TooFewUploads: fewer than the threshold.
+            MessageError: a payload is truncated, oversized, foreign or corrupt, or their sizes differ.
+        """
+        received: dict[str, Upload] = {}
+        for upload in uploads:
+            if upload.hospital in received:
+                raise OutOfOrder(f"the upload of {upload.hospital!r} comes twice")
+            if committed.get(upload.hospital) != upload.digest:
+                raise CommitmentMismatch(f"the upload of {upload.hospital!r} is not the one that the ledger recorded")
+            received[upload.hospital] = upload
+        missing = set(committed) - set(received)
+        if missing:
+            raise CommitmentMismatch(f"the ledger recorded uploads of {sorted(missing)} that did not arrive")
+        if set(received) - set(ticket.members):
+            raise Foreign(f"{sorted(set(received) - set(ticket.members))} are not members of round {ticket.round}")
+        require(len(received), ticket, "uploads")
+        survivors = tuple(name for name in ticket.members if name in received)
+        read = [self._read(received[name].payload, ticket) for name in survivors]
+        if len({size for size, _ in read}) != 1:
+            raise Foreign(f"the updates differ in size: {sorted({size for size, _ in read})} parameters")
+        sums = bfv.add(zip(*(blocks for _, blocks in read), strict=True), self._key, self._params)
+        payload = bfv.write(sums, size=read[0][0], round_context=ticket.context(), key=self._key, params=self._params)
+        return Aggregate(survivors, payload)
+
+    def unmask_request(self, aggregate: Aggregate, ticket: Ticket, shared: Iterable[str]) -> UnmaskRequest:
+        """Return the question for the hospitals still online.
+
+        Args:
+            aggregate: the sum.
+            ticket: the round.
+            shared: names of the hospitals that had shared their secrets at set-up.
+        """
+        names = set(shared)
+        dropped = tuple(n for n in ticket.members if n in names and n not in aggregate.survivors)
+        return UnmaskRequest(ticket, aggregate.survivors, dropped)
+
+    def unmask(
+        self,
+        aggregate: Aggregate,
+        request: UnmaskRequest,
+        directory: Directory,
+        slots: NDArray[np.uint64],
+        answers: Iterable[UnmaskAnswer],
+    ) -> Total:
+        """Remove survivors' self masks and dropped hospitals' pair masks from the decrypted sum.
+
+        Args:
+            aggregate: the sum, for its size.
+            request: the question that was asked.
+            directory: the verified adverts of the round.
+            slots: uint64 (n,) from `KeyAuthority.open`.
+            answers: at least `threshold` of them.
+
+        Raises:
+            TooFewUploads: too few answers.
+            ShareError: shares do not recombine.
+            Corrupt: a recombined key is not the one advertised.
+        """
+        ticket = request.ticket
+        given = {answer.hospital: answer for answer in answers}
+        require(len(given), ticket, "unmasking answers")
+        size, _ = self._read(aggregate.payload, ticket)
+        context = ticket.context()
+        remove: list[bytes] = []
+        put_back: list[bytes] = []
+        for name in request.survivors:
+            seed = self._combine({h: a.seeds.get(name, b"") for h, a in given.items()}, directory)
+            remove.append(masks.self_key(seed, context, name))
+        for name in request.dropped:
+            secret = self._combine({h: a.keys.get(name, b"") for h, a in given.items()}, directory)
+            private = X25519PrivateKey.from_private_bytes(secret)
+            if private.public_key().public_bytes_raw() != directory.adverts[name].mask_key:
+                raise Corrupt(f"the recombined mask key of {name!r} is not the one that it advertised")
+            for peer in request.survivors:
+                key = masks.pair_key(masks.agree(private, directory.adverts[peer].mask_key), context, name, peer)
+                (remove if directory.index(peer) < directory.index(name) else put_back).append(key)
+        clear = masks.apply_masks(slots, plus=put_back, minus=remove, modulus=self._params.modulus)
+        total, records = fixed_point.decode(clear, size, len(request.survivors), self._params)
+        return Total(total, records, request.survivors, clear, self._params)
+
+    def _read(self, payload: bytes, ticket: Ticket) -> tuple[int, list[bytes]]:
+        return bfv.read(payload, round_context=ticket.context(), key=self._key, params=self._params)
+
+    def _combine(self, shares: Mapping[str, bytes], directory: Directory) -> bytes:
+        points = {directory.index(hospital): share for hospital, share in shares.items()}
+        return shamir.combine(points, threshold=directory.ticket.threshold)

@@ -1,0 +1,106 @@
+"""Masks: pseudorandom vectors modulo t that two hospitals agree on and that vanish in the sum.
+
+A pair agrees on a key by X25519; HKDF-SHA256 binds it to the round's context (model hash, round, chain) and to
+both names; AES-128 in counter mode expands it. Word i of the stream, cut to the bits of t, is mask i; where it is
+t or more, it is redrawn from a part of the counter space of its own, so that masks are exactly uniform
+(for a random key) and do not depend on how the vector is cut into chunks.
+"""
+
+import numpy as np
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from numpy.typing import NDArray
+
+from bfl_stpc.errors import Corrupt
+
+CHUNK = 1 << 16  # words expanded at a time: 512 KiB, inside the cache
+_REDRAW = 1 << 127
+
+
+def derive(secret: bytes, context: bytes, label: str, *names: str, length: int = 16) -> bytes:
+    """Return `length` key bytes from `secret`, bound to `context`, `label` and the ordered `names` (RFC 5869)."""
+    info = b"".join(len(n.encode()).to_bytes(4, "big") + n.encode() for n in (label, *names))
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(context)
+    return HKDF(hashes.SHA256(), length, salt=digest.finalize(), info=info).derive(secret)
+
+
+def agree(private: X25519PrivateKey, public: bytes) -> bytes:
+    """Return the 32-byte X25519 secret shared with the holder of `public` (RFC 7748).
+
+    Raises:
+        Corrupt: `public` is not 32 bytes, or of small order (the secret would be zero).
+    """
+    try:
+        return private.exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError as error:
+        raise Corrupt("an advertised key is not a usable X25519 public key") from error
+
+
+class MaskStream:
+    """The mask of one key, handed out chunk by chunk."""
+
+    def __init__(self, key: bytes, modulus: int) -> None:
+        """Start the stream of a 16-byte `key` modulo `modulus` (at most 2**63)."""
+        self._key, self._modulus, self._position = key, modulus, 0
+        self._low = np.uint64((1 << modulus.bit_length()) - 1)
+        self._cipher = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
+        self._zeros = bytes(8 * CHUNK)
+        self._buffer = bytearray(8 * CHUNK + 15)
+
+    def next(self, count: int) -> NDArray[np.uint64]:
+        """Return the next `count` (at most CHUNK) mask values, uint64 (count,); overwritten by the next call."""
+        self._cipher.update_into(memoryview(self._zeros)[: 8 * count], self._buffer)
+        words = np.frombuffer(self._buffer, dtype="<u8", count=count)
+        words &= self._low
+        if int(words.max()) >= self._modulus:
+            for i in np.flatnonzero(words >= np.uint64(self._modulus)):
+                words[i] = self._redraw(self._position + int(i))
+        self._position += count
+        return words
+
+    def _redraw(self, position: int) -> int:
+        attempt = 0
+        while True:
+            counter = (_REDRAW + (position << 32) + attempt).to_bytes(16, "big")
+            block = Cipher(algorithms.AES(self._key), modes.CTR(counter)).encryptor().update(bytes(8))
+            word = int.from_bytes(block, "little") & int(self._low)
+            if word < self._modulus:
+                return word
+            attempt += 1
+
+
+def apply_masks(slots: NDArray[np.uint64], plus: list[bytes], minus: list[bytes], modulus: int) -> NDArray[np.uint64]:
+    """Return slots + Σ masks of `plus` − Σ masks of `minus`, modulo `modulus`: a new uint64 array.
+
+    Args:
+        slots: uint64 (n,), each below `modulus`.
+        plus: 16-byte keys whose masks are added.
+        minus: 16-byte keys whose masks are subtracted.
+        modulus: t; (len(plus) + len(minus) + 1) × t must stay below 2**64, which 48-bit t grants up to 65,000 keys.
+    """
+    added = [MaskStream(key, modulus) for key in plus]
+    taken = [MaskStream(key, modulus) for key in minus]
+    out = np.empty_like(slots)
+    lift = np.uint64(len(minus) * modulus)  # keeps the difference non-negative
+    for start in range(0, slots.size, CHUNK):
+        part = out[start : start + CHUNK]
+        np.add(slots[start : start + CHUNK], lift, out=part)
+        for stream in added:
+            part += stream.next(part.size)
+        for stream in taken:
+            part -= stream.next(part.size)
+        part %= np.uint64(modulus)
+    return out
+
+
+def self_key(seed: bytes, context: bytes, name: str) -> bytes:
+    """Return the 16-byte key of the self mask of hospital `name`, from its 32-byte seed."""
+    return derive(seed, context, "self mask", name)
+
+
+def pair_key(secret: bytes, context: bytes, one: str, other: str) -> bytes:
+    """Return the 16-byte key of the mask shared by two hospitals, the same in either order of names."""
+    return derive(secret, context, "pair mask", *sorted((one, other)))

@@ -1,0 +1,176 @@
+"""What travels between hospitals, aggregator, key authority and ledger: small frozen records of bytes and names."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from numpy.typing import NDArray
+
+from bfl_stpc.errors import Corrupt, Foreign, OutOfOrder, TooFewUploads
+from bfl_stpc.stpc.parameters import Parameters, Weighting
+from bfl_stpc.ticket import Ticket
+
+
+@dataclass(frozen=True)
+class Advert:
+    """A hospital's two X25519 public keys for one round, signed by its registered Ed25519 key."""
+
+    hospital: str
+    mask_key: bytes
+    seal_key: bytes
+    signature: bytes = field(repr=False)
+
+    @staticmethod
+    def signed_bytes(ticket: Ticket, hospital: str, mask_key: bytes, seal_key: bytes) -> bytes:
+        """Return what the signature covers: the round's context, the name and both keys."""
+        return b"BFL-STPC advert/1" + ticket.context() + hospital.encode() + b"\0" + mask_key + seal_key
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The verified adverts of one round, in ledger order. Make it with `verify`."""
+
+    ticket: Ticket
+    adverts: Mapping[str, Advert]
+
+    @classmethod
+    def verify(cls, adverts: Iterable[Advert], ticket: Ticket, identities: Mapping[str, bytes]) -> "Directory":
+        """Return the directory of `adverts` after checking every signature.
+
+        Args:
+            adverts: one a hospital; hospitals may be missing.
+            ticket: the round.
+            identities: Ed25519 public keys (32 bytes) by hospital, as registered on the ledger.
+
+        Raises:
+            Foreign: a hospital is not a member of the round.
+            OutOfOrder: a hospital advertises twice.
+            Corrupt: a signature fails, for any reason.
+            TooFewUploads: fewer adverts than the threshold.
+        """
+        found: dict[str, Advert] = {}
+        for advert in adverts:
+            if advert.hospital not in ticket.members:
+                raise Foreign(f"{advert.hospital!r} is not a member of round {ticket.round}")
+            if advert.hospital in found:
+                raise OutOfOrder(f"{advert.hospital!r} advertises twice in round {ticket.round}")
+            message = Advert.signed_bytes(ticket, advert.hospital, advert.mask_key, advert.seal_key)
+            try:
+                Ed25519PublicKey.from_public_bytes(identities[advert.hospital]).verify(advert.signature, message)
+            except (InvalidSignature, KeyError, ValueError) as error:
+                raise Corrupt(f"the advert of {advert.hospital!r} is not signed by its registered key") from error
+            found[advert.hospital] = advert
+        require(len(found), ticket, "adverts")
+        return cls(ticket, {name: found[name] for name in ticket.members if name in found})
+
+    def index(self, hospital: str) -> int:
+        """Return the Shamir abscissa of `hospital`: its place among the members, counted from 1."""
+        return self.ticket.members.index(hospital) + 1
+
+
+@dataclass(frozen=True)
+class SealedShares:
+    """Shares of one hospital's two secrets for another, encrypted and authenticated for that one alone."""
+
+    sender: str
+    recipient: str
+    box: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A hospital's masked and encrypted update.
+
+    Attributes:
+        hospital: its name.
+        round: number of the round.
+        payload: canonical bytes of the ciphertexts.
+    """
+
+    hospital: str
+    round: int
+    payload: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of `payload`: what the ledger records."""
+        return hashlib.sha256(self.payload).digest()
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """What the ledger says of one round.
+
+    Attributes:
+        uploads: committed upload digests by hospital; fixed once commitments are closed.
+        aggregate: digest of the published aggregate ciphertext, or None before that.
+    """
+
+    uploads: Mapping[str, bytes]
+    aggregate: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """The ciphertext sum of the uploads of `survivors`, in ledger order."""
+
+    survivors: tuple[str, ...]
+    payload: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of `payload`: what the aggregator publishes."""
+        return hashlib.sha256(self.payload).digest()
+
+
+@dataclass(frozen=True)
+class UnmaskRequest:
+    """The aggregator's question to each hospital still online: whose masks must go."""
+
+    ticket: Ticket
+    survivors: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UnmaskAnswer:
+    """Shares of survivors' self-mask seeds and of dropped hospitals' mask keys; never both for one hospital."""
+
+    hospital: str
+    seeds: Mapping[str, bytes] = field(repr=False)
+    keys: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Total:
+    """The opened sum of a round: the only plaintext that leaves the protocol.
+
+    Attributes:
+        sum: float64 (d,), the exact fixed-point sum of the survivors' updates; scaled by records / max_records
+            under `Weighting.RECORDS`.
+        records: summed record count of the survivors.
+        survivors: the hospitals inside the sum.
+        slots: uint64 (n,), the opened slots modulo t, for verification.
+    """
+
+    sum: NDArray[np.float64] = field(repr=False)
+    records: int
+    survivors: tuple[str, ...]
+    slots: NDArray[np.uint64] = field(repr=False)
+    params: Parameters = field(repr=False)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """float64 (d,): the mean update, weighted as `params.weighting` says."""
+        if self.params.weighting is Weighting.RECORDS:
+            return self.sum * (self.params.max_records / self.records)
+        return self.sum / len(self.survivors)
+
+
+def require(count: int, ticket: Ticket, what: str) -> None:
+    """Raise TooFewUploads if `count` is below the threshold of `ticket`."""
+    if count < ticket.threshold:
+        raise TooFewUploads(f"{count} {what} in round {ticket.round}; the threshold is {ticket.threshold}")

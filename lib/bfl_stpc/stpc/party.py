@@ -1,0 +1,264 @@
+"""A hospital's side of the round: advertise keys, share secrets, protect the update, help to unmask the sum."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from numpy.typing import NDArray
+
+from bfl_stpc.errors import Corrupt, Foreign, OutOfOrder, UnmaskRefused, UpdateError
+from bfl_stpc.stpc.hazmat import bfv, fixed_point, masks, shamir
+from bfl_stpc.stpc.messages import (
+    Advert,
+    Attestation,
+    Directory,
+    SealedShares,
+    UnmaskAnswer,
+    UnmaskRequest,
+    Upload,
+    require,
+)
+from bfl_stpc.stpc.parameters import Parameters, Weighting
+from bfl_stpc.ticket import Ticket
+
+
+@dataclass
+class _Round:
+    """What a hospital remembers of one round; dropped with the next advert."""
+
+    ticket: Ticket
+    mask_secret: bytes = field(repr=False)
+    seal_private: X25519PrivateKey = field(repr=False)
+    self_seed: bytes = field(repr=False)
+    directory: Directory | None = None
+    shares: dict[str, bytes] = field(default_factory=dict, repr=False)  # by sender: seed share, then key share
+    received: bool = False
+    protected: bool = False
+    unmasked: bool = False
+
+    def mask_private(self) -> X25519PrivateKey:
+        return X25519PrivateKey.from_private_bytes(self.mask_secret)
+
+
+class Party:
+    """A hospital. Fresh keys each round, from the operating system's randomness."""
+
+    def __init__(
+        self,
+        name: str,
+        params: Parameters,
+        *,
+        attest: Callable[[Ticket], Attestation],
+        signing_key: Ed25519PrivateKey | None = None,
+    ) -> None:
+        """Create the hospital `name`.
+
+        Args:
+            name: its name on the ledger.
+            params: the parameters of the study.
+            attest: reads from the ledger what a round has committed; asked before shares are revealed.
+            signing_key: its long-term identity; generated if not given.
+        """
+        self.name = name
+        self._params = params
+        self._attest = attest
+        self._signing_key = signing_key or Ed25519PrivateKey.generate()
+        self._round: _Round | None = None
+
+    @property
+    def identity(self) -> bytes:
+        """Ed25519 public key, 32 bytes: register it on the ledger."""
+        return self._signing_key.public_key().public_bytes_raw()
+
+    def advertise(self, ticket: Ticket) -> Advert:
+        """Start the round of `ticket` with fresh keys and return their signed public halves.
+
+        Raises:
+            Foreign: this hospital is not a member of the round.
+            OutOfOrder: it has already advertised in this very round.
+        """
+        if self.name not in ticket.members:
+            raise Foreign(f"{self.name!r} is not a member of round {ticket.round}")
+        if self._round and self._round.ticket == ticket:
+            raise OutOfOrder(f"{self.name!r} has already advertised in round {ticket.round}")
+        secret = os.urandom(32)
+        self._round = _Round(ticket, secret, X25519PrivateKey.generate(), os.urandom(32))
+        mask_key = self._round.mask_private().public_key().public_bytes_raw()
+        seal_key = self._round.seal_private.public_key().public_bytes_raw()
+        message = Advert.signed_bytes(ticket, self.name, mask_key, seal_key)
+        return Advert(self.name, mask_key, seal_key, self._signing_key.sign(message))
+
+    def share(self, directory: Directory) -> list[SealedShares]:
+        """Return shares of this hospital's self-mask seed and mask key, sealed for each hospital of `directory`.
+
+        Raises:
+            OutOfOrder: called before `advertise` or twice in a round.
+            Foreign: the directory is of another round, or does not hold this hospital's own keys.
+        """
+        state = self._state(directory.ticket)
+        if state.directory is not None:
+            raise OutOfOrder(f"{self.name!r} has already shared its secrets in round {state.ticket.round}")
+        own = directory.adverts.get(self.name)
+        if own is None or own.mask_key != state.mask_private().public_key().public_bytes_raw():
+            raise Foreign(f"the directory does not hold the keys that {self.name!r} advertised")
+        n, threshold = len(state.ticket.members), state.ticket.threshold
+        seeds = shamir.split(state.self_seed, n=n, threshold=threshold)
+        keys = shamir.split(state.mask_secret, n=n, threshold=threshold)
+        state.directory = directory
+        sealed = []
+        for peer in directory.adverts:
+            both = seeds[directory.index(peer)] + keys[directory.index(peer)]
+            if peer == self.name:
+                state.shares[peer] = both
+                continue
+            nonce = os.urandom(12)
+            box = nonce + self._sealer(self.name, peer, peer).encrypt(nonce, both, None)
+            sealed.append(SealedShares(self.name, peer, box))
+        return sealed
+
+    def receive(self, sealed: Iterable[SealedShares]) -> None:
+        """Take in the peers' shares. Their senders, with this hospital, are those whom masks will bind.
+
+        Raises:
+            OutOfOrder: before `share`, twice in a round, or two boxes of one sender.
+            Foreign: a box is for another hospital or from one outside the directory.
+            Corrupt: a box cannot be opened.
+            TooFewUploads: fewer hospitals than the threshold have shared.
+        """
+        state, directory = self._ready(None)
+        if state.received:
+            raise OutOfOrder(f"{self.name!r} has already received the shares of round {state.ticket.round}")
+        opened: dict[str, bytes] = {}
+        for item in sealed:
+            if item.recipient != self.name or item.sender == self.name or item.sender not in directory.adverts:
+                raise Foreign(f"shares from {item.sender!r} for {item.recipient!r} came to {self.name!r}")
+            if item.sender in opened:
+                raise OutOfOrder(f"{item.sender!r} sent its shares twice")
+            try:
+                sealer = self._sealer(item.sender, self.name, item.sender)
+                opened[item.sender] = sealer.decrypt(item.box[:12], item.box[12:], None)
+            except (InvalidTag, ValueError) as error:
+                raise Corrupt(f"the shares from {item.sender!r} cannot be opened") from error
+        require(len(opened) + 1, state.ticket, "hospitals with shares")
+        state.shares.update(opened)
+        state.received = True
+
+    def protect(
+        self,
+        update: NDArray[np.floating],
+        ticket: Ticket,
+        directory: Directory,
+        public_key: bfv.PublicKey,
+        *,
+        records: int,
+        rounding_seed: int | None = None,
+    ) -> Upload:
+        """Return `update` encoded, masked and encrypted. Commit its digest before sending it.
+
+        Args:
+            update: real vector (d,), each |value| at most the clip.
+            ticket: the round.
+            directory: the one given to `share`.
+            public_key: the key authority's.
+            records: number of records trained on; travels inside the sum.
+            rounding_seed: for stochastic rounding only.
+
+        Raises:
+            UpdateError: the update or the record count cannot be encoded.
+            Foreign: ticket, directory or key is not this round's.
+            OutOfOrder: before `receive`, or twice in a round (two uploads under one mask would reveal a difference).
+        """
+        state, known = self._ready(ticket)
+        if known != directory:
+            raise Foreign(f"the directory is not the one that {self.name!r} shared its secrets with")
+        if public_key.parameters != self._params.digest:
+            raise Foreign("the public key was made for other parameters")
+        if not state.received or state.protected:
+            raise OutOfOrder(f"{self.name!r} protects one update a round, after it has received the shares")
+        if len(ticket.members) > self._params.hospitals:
+            raise UpdateError(f"{len(ticket.members)} members exceed the capacity of {self._params.hospitals}")
+        slots = fixed_point.encode(self._weighted(update, records), records, self._params, rounding_seed=rounding_seed)
+        plus, minus = self._mask_keys(state, known)
+        masked = masks.apply_masks(slots, plus, minus, self._params.modulus)
+        state.protected = True
+        payload = bfv.write(
+            bfv.encrypt(masked, public_key, self._params),
+            size=int(np.size(update)),
+            round_context=ticket.context(),
+            key=public_key,
+            params=self._params,
+        )
+        return Upload(self.name, ticket.round, payload)
+
+    def unmask(self, request: UnmaskRequest) -> UnmaskAnswer:
+        """Reveal the shares that the sum needs: survivors' seeds and dropped hospitals' keys. Once a round.
+
+        Raises:
+            Foreign: the request is of another round or another global model.
+            OutOfOrder: before `receive`.
+            UnmaskRefused: overlapping lists, a survivor list other than the ledger's, hospitals outside the
+                set-up, or a second request.
+            TooFewUploads: fewer survivors than the threshold.
+        """
+        state, _ = self._ready(request.ticket)
+        if not state.received:
+            raise OutOfOrder(f"{self.name!r} holds no shares yet in round {state.ticket.round}")
+        survivors, dropped = set(request.survivors), set(request.dropped)
+        if state.unmasked:
+            raise UnmaskRefused(f"{self.name!r} has already answered in round {state.ticket.round}: one request only")
+        if survivors & dropped:
+            raise UnmaskRefused(f"{sorted(survivors & dropped)} are called both survivors and dropped")
+        if survivors | dropped != set(state.shares):
+            raise UnmaskRefused("survivors and dropped are not together the hospitals of the set-up")
+        require(len(survivors), state.ticket, "survivors")
+        if survivors != set(self._attest(state.ticket).uploads):
+            raise UnmaskRefused("the survivors are not the hospitals whose uploads the ledger recorded")
+        state.unmasked = True
+        cut = shamir.SHARE_BYTES
+        return UnmaskAnswer(
+            self.name,
+            seeds={name: state.shares[name][:cut] for name in request.survivors},
+            keys={name: state.shares[name][cut:] for name in request.dropped},
+        )
+
+    def _state(self, ticket: Ticket | None) -> _Round:
+        if self._round is None:
+            raise OutOfOrder(f"{self.name!r} has not advertised yet")
+        if ticket is not None and ticket != self._round.ticket:
+            own = self._round.ticket
+            if ticket.round == own.round and ticket.model != own.model:
+                raise Foreign(f"the message names another global model than the ledger's in round {own.round}")
+            raise Foreign(f"the message is of another round than {own.round}")
+        return self._round
+
+    def _ready(self, ticket: Ticket | None) -> tuple[_Round, Directory]:
+        state = self._state(ticket)
+        if state.directory is None:
+            raise OutOfOrder(f"{self.name!r} has not shared its secrets yet in round {state.ticket.round}")
+        return state, state.directory
+
+    def _sealer(self, sender: str, recipient: str, peer: str) -> AESGCM:
+        state, directory = self._ready(None)
+        secret = masks.agree(state.seal_private, directory.adverts[peer].seal_key)
+        return AESGCM(masks.derive(secret, state.ticket.context(), "share", sender, recipient, length=32))
+
+    def _weighted(self, update: NDArray[np.floating], records: int) -> NDArray[np.floating]:
+        if self._params.weighting is Weighting.RECORDS:
+            return np.asarray(update, dtype=np.float64) * (records / self._params.max_records)
+        return update
+
+    def _mask_keys(self, state: _Round, directory: Directory) -> tuple[list[bytes], list[bytes]]:
+        context = state.ticket.context()
+        plus = [masks.self_key(state.self_seed, context, self.name)]
+        minus: list[bytes] = []
+        for peer in state.shares:
+            if peer != self.name:
+                secret = masks.agree(state.mask_private(), directory.adverts[peer].mask_key)
+                key = masks.pair_key(secret, context, self.name, peer)
+                (plus if directory.index(self.name) < directory.index(peer) else minus).append(key)
+        return plus, minus
