@@ -57,7 +57,7 @@ BflError
     ├── StoreError            a result cannot be read or written
     └── ClaimError            a claim lacks a verdict or its verdict does not hold
 
-Foreign exceptions are mapped where they enter; failures that depend on a secret share one message.
+Exceptions of other libraries are mapped where they enter; failures that depend on a secret share one message.
 """
 
 

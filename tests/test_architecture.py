@@ -1,0 +1,61 @@
+"""Imports run one way, and TensorFlow stays out of what does not need it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LIB = Path(__file__).parents[1] / "lib" / "bfl_stpc"
+# What each package may import of this library, besides itself and the root modules errors, seeds and ticket.
+ALLOWED = {
+    "ehr": set(),
+    "federated": set(),
+    "privacy": set(),
+    "stpc": set(),
+    "ledger": set(),
+    "figures": set(),
+    "study": {"figures", "ehr"},
+    "attacks": {"stpc"},
+    "system": {"ehr", "federated", "privacy", "stpc", "ledger"},
+}
+ROOT_MODULES = {"errors", "seeds", "ticket", "__init__", "__main__", "doctor"}
+
+
+def imported(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "bfl_stpc" and len(parts) > 1:
+                yield parts[1]
+
+
+def test_every_package_is_listed():
+    assert {path.parent.name for path in LIB.glob("*/__init__.py")} <= set(ALLOWED)
+    assert {path.stem for path in LIB.glob("*.py")} <= ROOT_MODULES
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_imports_run_one_way(package):
+    allowed = ALLOWED[package] | {package, "errors", "seeds", "ticket"}
+    wrong = {
+        (str(file.relative_to(LIB)), name)
+        for file in (LIB / package).rglob("*.py")
+        for name in imported(file)
+        if name not in allowed
+    }
+    assert not wrong
+
+
+def test_figures_and_results_need_no_tensorflow():
+    code = (
+        "import sys; from bfl_stpc import study, ledger, stpc; from bfl_stpc.study import runner, redraw;"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
