@@ -49,7 +49,7 @@ BflError
 │           ├── RoundDeadline     too late, or too early for this caller
 │           ├── RoundTooFew       too few uploads, signatures or check values
 │           ├── DuplicateUpload   committed, revealed or checked before
-│           ├── CommitmentMismatch digest and salt do not open the commitment
+│           ├── UploadMismatch    not the digest that the hospital committed to
 │           ├── ModelMismatch     the round does not start from the last model
 │           └── SumForged         the published sum is not that of the uploads
 └── StudyError                a notebook, result, figure or claim failed
@@ -266,8 +266,8 @@ class DuplicateUpload(RoundRefused):
     """The hospital committed, revealed or checked before."""
 
 
-class CommitmentMismatch(RoundRefused):
-    """Digest and salt do not open the commitment."""
+class UploadMismatch(RoundRefused):
+    """Not the digest that the hospital committed to."""
 
 
 class ModelMismatch(RoundRefused):

@@ -1,0 +1,209 @@
+"""The chain: py-evm in memory, or any node over HTTP. Gas and fees are explicit, signing is local."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_tester import EthereumTester
+from web3 import EthereumTesterProvider, Web3
+from web3.exceptions import TimeExhausted
+from web3.middleware import ExtraDataToPOAMiddleware
+
+from bfl_stpc.errors import ChainError
+from bfl_stpc.ledger import reverts
+from bfl_stpc.ledger.identity import Identity
+from bfl_stpc.ledger.pyevm import GENESIS_TIME, DeterministicBackend
+
+CALL_GAS = 5_000_000  # gas limit of a transaction; the largest measured call needs less than half
+DEPLOY_GAS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One transaction that the chain accepted.
+
+    Attributes:
+        tx_hash: 32 bytes.
+        block: number of its block.
+        gas: gas used.
+        logs: its events, undecoded.
+        contract: address of the contract that it created, if any.
+        ms: milliseconds by step: build, sign, submit (transport and checks), execute, mine, receipt. Over HTTP
+            a node does not tell execute and mine from submit: they are absent.
+    """
+
+    tx_hash: bytes
+    block: int
+    gas: int
+    logs: Sequence[Mapping[str, Any]]
+    contract: str | None
+    ms: Mapping[str, float]
+
+    @property
+    def total_ms(self) -> float:
+        """Return the milliseconds of all steps."""
+        return sum(self.ms.values())
+
+
+class Chain:
+    """A chain seen through web3. Make one with `in_memory` or `http`.
+
+    Attributes:
+        web3: the provider.
+        chain_id: as the node tells.
+    """
+
+    def __init__(self, web3: Web3, *, max_fee: int = 0, timeout: float = 60.0) -> None:
+        """See `in_memory` and `http`; `max_fee` in wei per gas, `timeout` in seconds."""
+        self.web3, self._max_fee, self._timeout = web3, max_fee, timeout
+        self.chain_id = web3.eth.chain_id
+        self._nonces: dict[str, int] = {}
+
+    @classmethod
+    def in_memory(cls, genesis_time: int = GENESIS_TIME) -> "InMemoryChain":
+        """Return a new chain in this process. The same transactions give the same head hash in any process."""
+        return InMemoryChain(DeterministicBackend(genesis_time))
+
+    @classmethod
+    def http(cls, url: str, *, max_fee: int = 0, timeout: float = 60.0) -> "Chain":
+        """Return the chain of the node at `url`.
+
+        Args:
+            url: JSON-RPC address.
+            max_fee: highest price in wei per gas; 0 where gas is free, as in the consortium that we describe.
+            timeout: seconds to wait for a receipt.
+
+        Raises:
+            ChainError: no node answers there.
+        """
+        web3 = Web3(Web3.HTTPProvider(url, request_kwargs={"timeout": timeout}))
+        web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)  # QBFT's long extraData
+        if not web3.is_connected():
+            raise ChainError(f"no node answers at {url}; start one, or unset BFL_RPC_URL")
+        return cls(web3, max_fee=max_fee, timeout=timeout)
+
+    def transact(self, sender: Identity, to: str | None, data: bytes, *, gas: int = CALL_GAS) -> Receipt:
+        """Sign and send one transaction, wait until it is mined, and return its receipt.
+
+        Raises:
+            ContractRefused: the contract reverted; the subclass tells why. The chain holds a failed transaction.
+            ChainError: the node did not accept it, or did not mine it in time.
+        """
+        start = time.perf_counter()
+        transaction = self._build(sender, to, data, gas)
+        built = time.perf_counter()
+        raw = sender.sign_transaction(transaction)
+        signed = time.perf_counter()
+        try:
+            tx_hash = self.web3.eth.send_raw_transaction(raw)
+        except Exception as error:  # providers raise what they like
+            self._nonces.pop(sender.address, None)
+            raise ChainError(f"the node did not accept a transaction of {sender.name}: {error}") from error
+        self._nonces[sender.address] = transaction["nonce"] + 1
+        submitted = time.perf_counter()
+        receipt = self._receipt(tx_hash)
+        ms = {
+            "build": 1e3 * (built - start),
+            "sign": 1e3 * (signed - built),
+            **self._split(1e3 * (submitted - signed)),
+            "receipt": 1e3 * (time.perf_counter() - submitted),
+        }
+        if receipt["status"] != 1:
+            raise self._why(sender.address, to, data, receipt["blockNumber"])
+        logs, contract = receipt["logs"], receipt["contractAddress"]
+        return Receipt(bytes(tx_hash), receipt["blockNumber"], receipt["gasUsed"], logs, contract, ms)
+
+    def call(self, to: str, data: bytes, *, sender: str | None = None, block: int | str = "latest") -> bytes:
+        """Return what a read-only call answers.
+
+        Raises:
+            ContractRefused: the contract reverted; the subclass tells why.
+            ChainError: the node refused the call.
+        """
+        call: dict[str, Any] = {"to": to, "data": data, "gas": CALL_GAS, "maxFeePerGas": 0, "maxPriorityFeePerGas": 0}
+        if sender is not None:
+            call["from"] = sender
+        try:
+            return bytes(self.web3.eth.call(call, block))  # type: ignore[arg-type]
+        except Exception as error:  # mapped in one place
+            raise reverts.from_exception(error) from error
+
+    def now(self) -> int:
+        """Return the time of the last block, in seconds since 1970."""
+        return int(self.web3.eth.get_block("latest")["timestamp"])
+
+    def height(self) -> int:
+        """Return the number of the last block."""
+        return int(self.web3.eth.block_number)
+
+    def head_hash(self) -> bytes:
+        """Return the hash of the last block (32 bytes): it commits to the whole history and state."""
+        return bytes(self.web3.eth.get_block("latest")["hash"])
+
+    def wait_for_block(self, number: int) -> None:
+        """Return once block `number` is mined.
+
+        Raises:
+            ChainError: not within the timeout.
+        """
+        end = time.monotonic() + self._timeout
+        while self.height() < number:
+            if time.monotonic() > end:
+                raise ChainError(f"block {number} was not mined within {self._timeout} s; the head is {self.height()}")
+            time.sleep(0.05)
+
+    def _build(self, sender: Identity, to: str | None, data: bytes, gas: int) -> dict[str, Any]:
+        nonce = self._nonces.get(sender.address)
+        if nonce is None:
+            nonce = self.web3.eth.get_transaction_count(sender.address)  # type: ignore[arg-type]
+        transaction = {"type": 2, "chainId": self.chain_id, "nonce": nonce, "gas": gas, "value": 0, "data": data}
+        transaction |= {"maxFeePerGas": self._max_fee, "maxPriorityFeePerGas": 0}
+        return transaction | ({} if to is None else {"to": to})
+
+    def _receipt(self, tx_hash: bytes) -> Mapping[str, Any]:
+        try:
+            receipt = self.web3.eth.wait_for_transaction_receipt(tx_hash, self._timeout, 0.02)  # type: ignore[arg-type]
+        except TimeExhausted as error:
+            message = f"transaction {tx_hash.hex()} was not mined within {self._timeout} s; the node may be stalled"
+            raise ChainError(message) from error
+        return receipt
+
+    def _split(self, submit: float) -> dict[str, float]:
+        return {"submit": submit}
+
+    def _why(self, sender: str, to: str | None, data: bytes, block: int) -> Exception:
+        if to is None:
+            return ChainError(f"the constructor of a contract reverted in block {block}")
+        try:
+            self.call(to, data, sender=sender, block=block)
+        except (reverts.ContractRefused, ChainError) as error:
+            return error
+        return ChainError(
+            f"a transaction of {sender} failed in block {block}, but would pass now: out of gas or a race"
+        )
+
+
+class InMemoryChain(Chain):
+    """py-evm in this process, deterministic; see `Chain.in_memory`."""
+
+    def __init__(self, backend: DeterministicBackend) -> None:
+        """Wrap `backend` in eth-tester and web3."""
+        self.backend = backend
+        super().__init__(Web3(EthereumTesterProvider(EthereumTester(backend))))
+
+    def advance(self, seconds: int) -> None:
+        """Let `seconds` pass, and mine an empty block."""
+        self.backend.advance(seconds)
+
+    def wait_for_block(self, number: int) -> None:
+        """Mine empty blocks up to `number`: nobody else would."""
+        while self.height() < number:
+            self.backend.mine_blocks()
+
+    def _receipt(self, tx_hash: bytes) -> Mapping[str, Any]:
+        return self.web3.eth.get_transaction_receipt(tx_hash)  # type: ignore[arg-type]
+
+    def _split(self, submit: float) -> dict[str, float]:
+        execute, mine = self.backend.execute_ms, self.backend.mine_ms
+        return {"submit": submit - execute - mine, "execute": execute, "mine": mine}

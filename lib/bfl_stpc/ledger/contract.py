@@ -1,0 +1,104 @@
+"""One deployed contract: encode a call, send or ask it, decode what comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eth_utils.abi import collapse_if_tuple
+from web3.logs import DISCARD
+
+from bfl_stpc.errors import ChainError
+from bfl_stpc.ledger.artifacts import Artifact, load
+from bfl_stpc.ledger.chain import DEPLOY_GAS, Chain, Receipt
+from bfl_stpc.ledger.identity import Identity
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a contract.
+
+    Attributes:
+        name: name of the event.
+        values: its arguments by name.
+        contract: name of the contract.
+        block: number of its block.
+        index: place among the events of its block.
+        tx_hash: 32 bytes.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    contract: str
+    block: int
+    index: int
+    tx_hash: bytes
+
+
+class Contract:
+    """A contract at an address of a chain.
+
+    Attributes:
+        address: checksummed address.
+        artifact: what was compiled.
+    """
+
+    def __init__(self, chain: Chain, name: str, address: str) -> None:
+        """Attach to contract `name` at `address`.
+
+        Raises:
+            ChainError: there is no code at the address.
+        """
+        self.chain, self.artifact, self.address = chain, load(name), address
+        if not chain.web3.eth.get_code(address):  # type: ignore[arg-type]
+            raise ChainError(f"there is no {name} at {address} on chain {chain.chain_id}")
+        self._web3 = chain.web3.eth.contract(address=address, abi=self.artifact.abi)  # type: ignore[call-overload]
+
+    @classmethod
+    def deploy(cls, chain: Chain, name: str, sender: Identity, *arguments: Any) -> tuple["Contract", Receipt]:
+        """Create contract `name` and attach to it."""
+        artifact: Artifact = load(name)
+        factory = chain.web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+        data = bytes.fromhex(factory.constructor(*arguments).data_in_transaction[2:])
+        receipt = chain.transact(sender, None, data, gas=DEPLOY_GAS)
+        assert receipt.contract is not None
+        return cls(chain, name, receipt.contract), receipt
+
+    def encode(self, function: str, *arguments: Any) -> bytes:
+        """Return the call data of `function`."""
+        return bytes.fromhex(self._web3.encode_abi(function, arguments)[2:])
+
+    def send(self, sender: Identity, function: str, *arguments: Any) -> Receipt:
+        """Send a transaction; see `Chain.transact`."""
+        return self.chain.transact(sender, self.address, self.encode(function, *arguments))
+
+    def ask(self, function: str, *arguments: Any) -> Any:
+        """Return what a view function answers, decoded; see `Chain.call`."""
+        answer = self.chain.call(self.address, self.encode(function, *arguments))
+        outputs = self._web3.get_function_by_name(function).abi["outputs"]
+        types = [collapse_if_tuple(dict(o)) for o in outputs]
+        decoded = self.chain.web3.codec.decode(types, answer)
+        return decoded[0] if len(decoded) == 1 else decoded
+
+    def fields(self, function: str, *arguments: Any) -> dict[str, Any]:
+        """Return the struct that a view function answers, by field name."""
+        components = self._web3.get_function_by_name(function).abi["outputs"][0]["components"]
+        return dict(zip([c["name"] for c in components], self.ask(function, *arguments), strict=True))
+
+    def events(self, logs: Any) -> list[Event]:
+        """Return those of `logs` that this contract emitted, decoded, in order."""
+        mine = [log for log in logs if log["address"] == self.address]
+        decoded = []
+        for name in [e["name"] for e in self.artifact.abi if e["type"] == "event"]:
+            decoded += self._web3.events[name]().process_receipt({"logs": mine}, errors=DISCARD)
+        events = [
+            Event(
+                d["event"],
+                dict(d["args"]),
+                self.artifact.name,
+                d["blockNumber"],
+                d["logIndex"],
+                bytes(d["transactionHash"]),
+            )
+            for d in decoded
+        ]
+        return sorted(events, key=lambda e: (e.block, e.index))

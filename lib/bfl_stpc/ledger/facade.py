@@ -1,0 +1,132 @@
+"""The ledger as a round sees it: log in, open, commit, reveal, close."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bfl_stpc.ledger.chain import Chain, Receipt
+from bfl_stpc.ledger.contract import Contract, Event
+from bfl_stpc.ledger.identity import Identity
+from bfl_stpc.ledger.registry import SESSION_SECONDS, Registry, Session
+from bfl_stpc.ledger.rounds import Approval, Durations, Result, Rounds, RoundState
+from bfl_stpc.ticket import Ticket
+
+
+class Ledger:
+    """The contracts of one consortium on one chain. Every refusal raises a `LedgerError` and changes nothing.
+
+    Attributes:
+        chain: where the contracts live.
+        registry: hospitals, keys and logins.
+        rounds: the rounds.
+        coordinator: who opens and finalises rounds.
+        threshold: fewest uploads whose sum may be opened.
+    """
+
+    def __init__(self, chain: Chain, registry: Registry, rounds: Rounds, coordinator: Identity, threshold: int) -> None:
+        """Bring deployed contracts together; see `deploy`."""
+        self.chain, self.registry, self.rounds = chain, registry, rounds
+        self.coordinator, self.threshold = coordinator, threshold
+
+    @classmethod
+    def deploy(
+        cls,
+        chain: Chain,
+        *,
+        admin: Identity,
+        hospitals: Mapping[str, str],
+        threshold: int,
+        coordinator: Identity | None = None,
+        session_seconds: int = SESSION_SECONDS,
+    ) -> "Ledger":
+        """Deploy the contracts and register `hospitals` (name to address) in the given order.
+
+        Args:
+            chain: an empty or existing chain.
+            admin: owner of the contracts.
+            hospitals: at most 256.
+            threshold: fewest uploads whose sum may be opened: more than half of the hospitals.
+            coordinator: who opens and finalises rounds; the admin if not given.
+            session_seconds: how long a login lasts.
+        """
+        registry = Registry.deploy(chain, admin, session_seconds=session_seconds)
+        for name, address in hospitals.items():
+            registry.register(admin, name, address)
+        rounds = Rounds.deploy(chain, admin, registry, coordinator or admin)
+        return cls(chain, registry, rounds, coordinator or admin, threshold)
+
+    def login(self, identity: Identity, *, round: int, model: bytes) -> Session:
+        """Log a hospital in for `round` and `model` (SHA-256 of the global weights); see `Registry.login`."""
+        return self.registry.login(identity, round=round, model=model)
+
+    def open_round(
+        self, round: int, *, model: bytes, check_modulus: int = 0, durations: Durations | None = None
+    ) -> Ticket:
+        """Open `round`, which must be the next, on the model of the last finalised round.
+
+        Args:
+            round: `next_round()`.
+            model: SHA-256 of the canonical bytes of the global weights.
+            check_modulus: modulus of the check values of the verifiable sum; 0 to demand none.
+            durations: seconds for each phase; an hour each if not given.
+        """
+        options = {"check_modulus": check_modulus, "durations": durations or Durations()}
+        return self.rounds.open(self.coordinator, round, model=model, threshold=self.threshold, **options)  # type: ignore[arg-type]
+
+    def commit(self, identity: Identity, ticket: Ticket, digest: bytes) -> Receipt:
+        """Commit a logged-in hospital to the SHA-256 of its ciphertext, salted."""
+        return self.rounds.commit(identity, ticket, digest)
+
+    def close_commits(self, ticket: Ticket) -> Receipt:
+        """Close the commitments before all members have committed: needs a threshold of them."""
+        return self.rounds.close_commits(self.coordinator, ticket)
+
+    def reveal(self, identity: Identity, ticket: Ticket, digest: bytes) -> Receipt:
+        """Open a hospital's commitment, once all members have committed or the commitments were closed."""
+        return self.rounds.reveal(identity, ticket, digest)
+
+    def close_reveals(self, ticket: Ticket) -> Receipt:
+        """Close the reveals before all who committed have revealed: needs a threshold of them."""
+        return self.rounds.close_reveals(self.coordinator, ticket)
+
+    def check_commitment(self, hospital: str, ticket: Ticket, digest: bytes) -> None:
+        """Return if `hospital` committed to `digest` and revealed it; raise `UploadMismatch` otherwise."""
+        self.rounds.check_commitment(hospital, ticket, digest)
+
+    def random_seed(self, ticket: Ticket) -> bytes:
+        """Return 32 bytes that nobody knew when the uploads were fixed: a later block's hash, bound to the round."""
+        return self.rounds.random_seed(ticket)
+
+    def post_check(self, identity: Identity, ticket: Ticket, values: Sequence[int]) -> Receipt:
+        """Post a hospital's two check values, if the round demands them."""
+        return self.rounds.post_check(identity, ticket, values)
+
+    def approve(self, identity: Identity, ticket: Ticket, result: Result) -> Approval:
+        """Return a hospital's signature of the result that it verified."""
+        return self.rounds.approve(identity, ticket, result)
+
+    def close_round(self, ticket: Ticket, result: Result, approvals: Iterable[Approval]) -> Receipt:
+        """Finalise the round: its model becomes the one that the next round must start from."""
+        return self.rounds.finalise(self.coordinator, ticket, result, list(approvals))
+
+    def abort_round(self, ticket: Ticket, reason: str) -> Receipt:
+        """End the round without a result. Retry with the next number: masks were bound to this one."""
+        return self.rounds.abort(self.coordinator, ticket.round, reason)
+
+    def next_round(self) -> int:
+        """Return the number of the next round."""
+        return self.rounds.next()
+
+    def round(self, number: int) -> RoundState:
+        """Return what the chain says of round `number`."""
+        return self.rounds.state(number)
+
+    def events(self, from_block: int = 0) -> list[Event]:
+        """Return all events of the contracts since block `from_block`, in order."""
+        contracts: list[Contract] = [self.registry.contract, self.rounds.contract]
+        addresses = [c.address for c in contracts]
+        logs = self.chain.web3.eth.get_logs({"fromBlock": from_block, "toBlock": "latest", "address": addresses})  # type: ignore[typeddict-item]
+        found = [event for contract in contracts for event in contract.events(logs)]
+        return sorted(found, key=lambda e: (e.block, e.index))
+
+    def head_hash(self) -> bytes:
+        """Return the hash of the chain's head (32 bytes); equal for equal histories."""
+        return self.chain.head_hash()

@@ -1,0 +1,228 @@
+"""Rounds and their results: the Python side of `FLRoundManager.sol`."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bfl_stpc.errors import ConfigError, NotAMember, UploadMismatch
+from bfl_stpc.ledger.chain import Chain, Receipt
+from bfl_stpc.ledger.contract import Contract
+from bfl_stpc.ledger.identity import Identity, name32
+from bfl_stpc.ledger.registry import Registry, domain
+from bfl_stpc.ticket import Ticket
+
+RESULT_TYPES = {
+    "Result": [
+        {"name": "round", "type": "uint64"},
+        {"name": "aggregate", "type": "bytes32"},
+        {"name": "model", "type": "bytes32"},
+        {"name": "uploads", "type": "uint16"},
+        {"name": "epsilonNano", "type": "uint64"},
+        {"name": "checks", "type": "uint64[2]"},
+    ]
+}
+
+
+@dataclass(frozen=True)
+class Durations:
+    """Seconds that each phase of a round may last."""
+
+    commit: int = 3600
+    reveal: int = 3600
+    aggregate: int = 3600
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a round produced; hospitals sign it.
+
+    Attributes:
+        aggregate: SHA-256 of the published sum.
+        model: SHA-256 of the new global weights.
+        uploads: hospitals in the sum.
+        epsilon: privacy loss of the round; kept on chain in 1e-9, rounded up.
+        checks: inner products of the published sum with the two seeded vectors, if the round demands them.
+    """
+
+    aggregate: bytes
+    model: bytes
+    uploads: int
+    epsilon: float = 0.0
+    checks: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        if len(self.aggregate) != 32 or len(self.model) != 32:
+            raise ConfigError("the digests of a result must be SHA-256: 32 bytes each")
+        if not 0 <= self.epsilon < 1e9:
+            raise ConfigError(f"epsilon is {self.epsilon}; it must be finite, at least 0 and below 1e9")
+
+    def encoded(self) -> tuple[Any, ...]:
+        """Return the `Result` that the contract takes."""
+        return (self.aggregate, self.model, self.uploads, math.ceil(self.epsilon * 1e9), list(self.checks))
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A hospital's signature of a result."""
+
+    hospital: str
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class RoundState:
+    """A round as the chain has it.
+
+    Attributes:
+        phase: none, commit, reveal, aggregate, finalised or aborted.
+        members, threshold, commits, reveals, checks: counts of hospitals.
+        deadline: end of the present phase, in seconds since 1970.
+        model: SHA-256 of the weights that the round starts from.
+        seed_block: the block whose hash seeds the verification; 0 before the reveals are closed.
+        check_modulus: modulus of the check values; 0 if the round demands none.
+        check_sums: sums of the check values.
+    """
+
+    phase: str
+    members: int
+    threshold: int
+    commits: int
+    reveals: int
+    checks: int
+    deadline: int
+    model: bytes
+    seed_block: int
+    check_modulus: int
+    check_sums: tuple[int, ...]
+
+
+class Rounds:
+    """The round manager of one chain. Refusals are subclasses of `ContractRefused`."""
+
+    PHASES = ("none", "commit", "reveal", "aggregate", "finalised", "aborted")
+
+    def __init__(self, contract: Contract, registry: Registry) -> None:
+        """Wrap a deployed `FLRoundManager` and its registry."""
+        self.contract, self.registry = contract, registry
+
+    @classmethod
+    def deploy(cls, chain: Chain, admin: Identity, registry: Registry, coordinator: Identity) -> "Rounds":
+        """Deploy a manager owned by `admin`, in which `coordinator` opens and finalises rounds."""
+        arguments = (admin.address, registry.contract.address, coordinator.address)
+        return cls(Contract.deploy(chain, "FLRoundManager", admin, *arguments)[0], registry)
+
+    def next(self) -> int:
+        """Return the number of the next round. An aborted round keeps its number: masks were bound to it."""
+        return int(self.contract.ask("lastRound")) + 1
+
+    def open(
+        self,
+        coordinator: Identity,
+        round: int,
+        *,
+        model: bytes,
+        threshold: int,
+        check_modulus: int,
+        durations: Durations,
+    ) -> Ticket:
+        """Open `round` and return its ticket, as the contract recorded it."""
+        lasting = (durations.commit, durations.reveal, durations.aggregate)
+        receipt = self.contract.send(coordinator, "openRound", round, model, threshold, check_modulus, lasting)
+        opened = next(e for e in self.contract.events(receipt.logs) if e.name == "RoundOpened").values
+        order = self.registry.order()
+        members = tuple(name for i, name in enumerate(order) if opened["members"] >> i & 1)
+        chain, address = self.contract.chain, bytes.fromhex(self.contract.address[2:])
+        return Ticket(round, model, chain.chain_id, address, members, opened["threshold"])
+
+    def commit(self, identity: Identity, ticket: Ticket, digest: bytes) -> Receipt:
+        """Commit `identity` to `digest` (SHA-256 of its ciphertext), salted; needs a session for this ticket."""
+        salt = identity.salt(ticket.context() + digest)
+        commitment = self.contract.ask("commitmentOf", ticket.round, identity.address, digest, salt)
+        return self.contract.send(identity, "commit", ticket.round, commitment)
+
+    def reveal(self, identity: Identity, ticket: Ticket, digest: bytes) -> Receipt:
+        """Open the commitment that `commit` made."""
+        salt = identity.salt(ticket.context() + digest)
+        return self.contract.send(identity, "reveal", ticket.round, digest, salt)
+
+    def close_commits(self, sender: Identity, ticket: Ticket) -> Receipt:
+        """Close the commitments with a threshold of them: the coordinator at will, others after the deadline."""
+        return self.contract.send(sender, "closeCommits", ticket.round)
+
+    def close_reveals(self, sender: Identity, ticket: Ticket) -> Receipt:
+        """Close the reveals with a threshold of them: the coordinator at will, others after the deadline."""
+        return self.contract.send(sender, "closeReveals", ticket.round)
+
+    def check_commitment(self, hospital: str, ticket: Ticket, digest: bytes) -> None:
+        """Return if `digest` is what `hospital` committed to and revealed in this round.
+
+        Raises:
+            NotAMember: the hospital is not a member of the round.
+            UploadMismatch: it revealed nothing, or another digest.
+        """
+        if hospital not in ticket.members:
+            values: dict[str, object] = {"round": ticket.round, "name": hospital}
+            raise NotAMember(f"{hospital} is not a member of round {ticket.round}", "FLRoundNotMember", values)
+        index = self.registry.hospital(hospital).index
+        revealed = self.contract.ask("upload", ticket.round, index)[1]
+        if revealed != digest:
+            found = "revealed nothing" if not any(revealed) else f"revealed {revealed.hex()}"
+            message = f"{hospital} {found} in round {ticket.round}; its ciphertext has SHA-256 {digest.hex()}"
+            raise UploadMismatch(message, "FLRoundCommitmentMismatch", {"revealed": revealed, "given": digest})
+
+    def random_seed(self, ticket: Ticket) -> bytes:
+        """Return the seed of the round's verification (32 bytes), waiting for the block that yields it.
+
+        It follows from the hash of a block mined after all uploads were fixed, so no upload depends on it.
+
+        Raises:
+            RoundNotOpen: the reveals are not closed.
+            RoundRefused: nobody asked within 256 blocks, and no check value fixed it.
+        """
+        seed_block = self.state(ticket.round).seed_block
+        if seed_block:
+            self.contract.chain.wait_for_block(seed_block + 1)
+        return bytes(self.contract.ask("seedOf", ticket.round))
+
+    def post_check(self, identity: Identity, ticket: Ticket, values: Sequence[int]) -> Receipt:
+        """Post the two inner products of the hospital's masked vector with the seeded vectors."""
+        return self.contract.send(identity, "postCheck", ticket.round, list(values))
+
+    def approve(self, identity: Identity, ticket: Ticket, result: Result) -> Approval:
+        """Return the hospital's EIP-712 signature of `result`. Sign only what you have verified."""
+        names = [f["name"] for f in RESULT_TYPES["Result"]]
+        message = dict(zip(names, (ticket.round, *result.encoded()), strict=True))
+        here = domain("FLRoundManager", self.contract.chain.chain_id, self.contract.address)
+        return Approval(identity.name, identity.sign_typed(here, RESULT_TYPES, message))
+
+    def finalise(self, coordinator: Identity, ticket: Ticket, result: Result, approvals: Iterable[Approval]) -> Receipt:
+        """Fix the result with the approvals of a threshold of members."""
+        place = {name: i for i, name in enumerate(ticket.members)}
+        foreign = [a.hospital for a in approvals if a.hospital not in place]
+        if foreign:
+            values: dict[str, object] = {"round": ticket.round, "name": foreign[0]}
+            raise NotAMember(f"{foreign[0]} is not a member of round {ticket.round}", "FLRoundNotMember", values)
+        signatures = [a.signature for a in sorted(approvals, key=lambda a: place[a.hospital])]
+        return self.contract.send(coordinator, "finalise", ticket.round, result.encoded(), signatures)
+
+    def abort(self, sender: Identity, round: int, reason: str) -> Receipt:
+        """End a round without a result: the coordinator at will, others after the deadline. 32 ASCII characters."""
+        return self.contract.send(sender, "abort", round, name32(reason))
+
+    def state(self, round: int) -> RoundState:
+        """Return the round's record; phase "none" if it was never opened."""
+        f = self.contract.fields("getRound", round)
+        return RoundState(
+            phase=self.PHASES[f["phase"]],
+            members=f["memberCount"],
+            threshold=f["threshold"],
+            commits=f["commits"],
+            reveals=f["reveals"],
+            checks=f["checks"],
+            deadline=f["deadline"],
+            model=f["model"],
+            seed_block=f["seedBlock"],
+            check_modulus=f["modulus"],
+            check_sums=tuple(f["checkSums"]),
+        )
