@@ -131,8 +131,9 @@ def _check(name: str, schema: pa.DataFrameSchema, table: pd.DataFrame) -> None:
         schema.validate(table, lazy=True)
     except pa.errors.SchemaErrors as error:
         failures = error.failure_cases
-        structural = failures[failures["index"].isna()]
-        first = (structural if len(structural) else failures).iloc[0]
+        whole, single = failures["index"].isna(), failures["schema_context"] == "Column"
+        causes = [failures[part] for part in (whole, single) if part.any()]  # a bad code also breaks the range of codes
+        first = (causes[0] if causes else failures).iloc[0]
         column = _column_of(schema, first)
         where = "in the whole column" if pd.isna(first["index"]) else f"row {first['index']}"
         value = _value(table, column, first)
