@@ -41,17 +41,19 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
         uint40 revealBy;
         uint40 aggregateBy;
         uint40 deadline; // of the present phase
-        uint40 seedBlock; // its hash seeds the verification; 0 before the reveals are closed
+        uint40 seedBlock; // its hash seeds the verification; 0 before the opened sum is published
         bytes32 model; // SHA-256 of the global weights that the round starts from
         uint256 members; // bit i for hospital i of the registry
         uint64 modulus; // of the check values; 0 if the round demands none
         uint64[2] checkSums; // sums of the check values, modulo `modulus`
         bytes32 seed; // fixed by the first check value
+        bytes32 aggregate; // SHA-256 of the published sum of ciphertexts; the key authority opens nothing else
+        bytes32 opened; // SHA-256 of what it decrypts to
     }
 
     /// @notice What a round produced.
     struct Result {
-        bytes32 aggregate; // SHA-256 of the published sum
+        bytes32 aggregate; // SHA-256 of the published sum of ciphertexts
         bytes32 model; // SHA-256 of the new global weights
         uint16 uploads; // hospitals in the sum
         uint64 epsilonNano; // privacy loss of the round, in 1e-9
@@ -98,6 +100,10 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
     error FLRoundSignersUnordered(uint256 index);
     /// @notice The result counts `given` uploads; `revealed` were revealed.
     error FLRoundUploadsMismatch(uint256 given, uint256 revealed);
+    /// @notice The sum of ciphertexts of this round was published already.
+    error FLRoundAlreadyPublished(uint256 round, bytes32 published);
+    /// @notice The round's published digest is `published`, zero if there is none yet.
+    error FLRoundNotPublished(uint256 round, bytes32 given, bytes32 published);
     /// @notice The round demands no check values.
     error FLRoundNoChecks(uint256 round);
     /// @notice `name` posted its check values already.
@@ -123,6 +129,10 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
     event CheckPosted(uint64 indexed round, bytes32 indexed name, uint64[2] values);
     /// @notice The round moved on.
     event PhaseChanged(uint64 indexed round, Phase phase, uint40 deadline);
+    /// @notice The sum of ciphertexts was published.
+    event AggregatePublished(uint64 indexed round, bytes32 indexed aggregate);
+    /// @notice What the sum of ciphertexts decrypts to was published; the seed of the verification comes after it.
+    event OpeningPublished(uint64 indexed round, bytes32 indexed opened, uint40 seedBlock);
     /// @notice The seed of the verification was fixed.
     event SeedFixed(uint64 indexed round, bytes32 seed);
     /// @notice A quorum signed the result.
@@ -262,6 +272,32 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
         _startAggregate(round, r);
     }
 
+    /// @notice Publishes the sum of ciphertexts, once a round: the key authority opens nothing else.
+    /// @param round A round in its aggregate phase.
+    /// @param aggregate SHA-256 of the sum of ciphertexts.
+    function publishAggregate(uint64 round, bytes32 aggregate) external onlyCoordinator whenNotPaused {
+        Round storage r = _inTime(round, Phase.Aggregate);
+        if (aggregate == 0) revert FLRoundEmpty();
+        if (r.aggregate != 0) revert FLRoundAlreadyPublished(round, r.aggregate);
+        r.aggregate = aggregate;
+        emit AggregatePublished(round, aggregate);
+    }
+
+    /// @notice Publishes what the sum of ciphertexts decrypts to, once a round.
+    /// @dev Only now is a block named whose hash seeds the verification: whoever forged the sum had to choose it
+    ///      before the seed was known.
+    /// @param round A round whose sum of ciphertexts is published.
+    /// @param opened SHA-256 of the decrypted slots.
+    function publishOpening(uint64 round, bytes32 opened) external onlyCoordinator whenNotPaused {
+        Round storage r = _inTime(round, Phase.Aggregate);
+        if (opened == 0) revert FLRoundEmpty();
+        if (r.aggregate == 0) revert FLRoundNotPublished(round, opened, 0);
+        if (r.opened != 0) revert FLRoundAlreadyPublished(round, r.opened);
+        r.opened = opened;
+        r.seedBlock = uint40(block.number + 1);
+        emit OpeningPublished(round, opened, r.seedBlock);
+    }
+
     /// @notice Posts the inner products of the caller's masked vector with the two seeded vectors.
     /// @dev The values are uniform, as the masks are, and add up to those of the sum.
     /// @param round A round in its aggregate phase that demands check values.
@@ -302,6 +338,9 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
     {
         Round storage r = _inTime(round, Phase.Aggregate);
         if (result.aggregate == 0 || result.model == 0) revert FLRoundEmpty();
+        if (result.aggregate != r.aggregate || r.opened == 0) {
+            revert FLRoundNotPublished(round, result.aggregate, r.aggregate);
+        }
         if (result.uploads != r.reveals) revert FLRoundUploadsMismatch(result.uploads, r.reveals);
         if (r.modulus != 0) {
             if (r.checks < r.reveals) revert FLRoundTooFewUploads(r.checks, r.reveals);
@@ -350,7 +389,7 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
         return (_commitments[round][index], _digests[round][index]);
     }
 
-    /// @notice The seed of the verification: the hash of a block mined after the uploads were fixed, bound to the round.
+    /// @notice The seed of the verification: the hash of a block mined after uploads and sum were fixed.
     /// @dev A block's proposer can discard blocks to choose among hashes: with p tries a forged sum passes p times as
     ///      often, which two repetitions of a 42-bit modulus absorb.
     function seedOf(uint64 round) external view returns (bytes32) {
@@ -403,7 +442,6 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
     function _startAggregate(uint64 round, Round storage r) private {
         r.phase = Phase.Aggregate;
         r.deadline = uint40(block.timestamp) + r.aggregateBy;
-        r.seedBlock = uint40(block.number + 1);
         emit PhaseChanged(round, Phase.Aggregate, r.deadline);
     }
 

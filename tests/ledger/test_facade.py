@@ -19,6 +19,8 @@ def test_a_full_round_finalises_and_moves_the_model_on(team):
     team.upload(ticket)
     for name in team.ids:
         team.led.check_commitment(name, ticket, sha(name))
+    assert team.led.revealed(ticket) == {name: sha(name) for name in team.ids}
+    team.publish(ticket)
     result = team.result()
     team.led.close_round(ticket, result, team.approvals(ticket, result))
     assert team.led.round(1).phase == "finalised"
@@ -42,11 +44,13 @@ def test_another_digest_is_not_the_commitment(team):
         team.led.check_commitment("hospital-77", ticket, sha("hospital-01"))
 
 
-def test_the_seed_comes_from_a_block_after_the_uploads(team):
+def test_the_seed_comes_from_a_block_after_uploads_and_opened_sum(team):
     ticket = team.open()
+    team.upload(ticket)
+    team.led.publish_aggregate(ticket, sha("sum"))
     with pytest.raises(errors.RoundNotOpen):
         team.led.random_seed(ticket)
-    team.upload(ticket)
+    team.led.publish_opening(ticket, sha("slots"))
     closed = team.chain.height()
     seed = team.led.random_seed(ticket)
     assert team.led.round(1).seed_block == closed + 1
@@ -57,6 +61,7 @@ def test_the_seed_comes_from_a_block_after_the_uploads(team):
 def test_check_values_must_add_up(team):
     ticket = team.open(check_modulus=97)
     team.upload(ticket)
+    team.publish(ticket)
     team.led.random_seed(ticket)
     for i, identity in enumerate(team.ids.values()):
         team.led.post_check(identity, ticket, [90 + i, i])
@@ -67,6 +72,27 @@ def test_check_values_must_add_up(team):
         team.led.close_round(ticket, forged, team.approvals(ticket, forged))
     honest = team.result(checks=sums)
     team.led.close_round(ticket, honest, team.approvals(ticket, honest))
+
+
+def test_sum_and_opening_are_published_once_and_in_order(team):
+    ticket = team.open()
+    with pytest.raises(errors.RoundNotOpen):
+        team.led.publish_aggregate(ticket, sha("sum"))
+    team.upload(ticket)
+    with pytest.raises(errors.RoundRefused):
+        team.led.publish_opening(ticket, sha("slots"))
+    result = team.result()
+    with pytest.raises(errors.RoundRefused):
+        team.led.close_round(ticket, result, team.approvals(ticket, result))
+    team.publish(ticket)
+    for publish in (team.led.publish_aggregate, team.led.publish_opening):
+        with pytest.raises(errors.DuplicateUpload):
+            publish(ticket, sha("another"))
+    state = team.led.round(1)
+    assert (state.aggregate, state.opened) == (sha("sum"), sha("slots"))
+    other = ledger.Result(sha("another sum"), sha("weights 1"), 5, 0.5)
+    with pytest.raises(errors.RoundRefused):
+        team.led.close_round(ticket, other, team.approvals(ticket, other))
 
 
 def test_a_round_below_threshold_opens_nothing(team):
@@ -88,6 +114,8 @@ def test_dropouts_after_the_commitment_leave_a_smaller_sum(team):
     for i in (0, 2, 4):
         team.led.reveal(team.hospital(i), ticket, sha(team.hospital(i).name))
     team.led.close_reveals(ticket)
+    assert list(team.led.revealed(ticket)) == ["hospital-00", "hospital-02", "hospital-04"]
+    team.publish(ticket)
     wrong = team.result(uploads=5)
     with pytest.raises(errors.RoundRefused, match="revealed"):
         team.led.close_round(ticket, wrong, team.approvals(ticket, wrong))
@@ -114,6 +142,7 @@ def test_no_commitment_without_a_session_for_this_round(team):
 def test_a_round_must_start_from_the_last_model(team):
     ticket = team.open()
     team.upload(ticket)
+    team.publish(ticket)
     result = team.result()
     team.led.close_round(ticket, result, team.approvals(ticket, result))
     with pytest.raises(errors.ModelMismatch):
@@ -123,6 +152,7 @@ def test_a_round_must_start_from_the_last_model(team):
 def test_a_quorum_must_sign_and_only_once_each(team):
     ticket = team.open()
     team.upload(ticket)
+    team.publish(ticket)
     result = team.result()
     with pytest.raises(errors.RoundTooFew):
         team.led.close_round(ticket, result, team.approvals(ticket, result, (0, 1)))

@@ -91,6 +91,18 @@ class Ledger:
         """Return if `hospital` committed to `digest` and revealed it; raise `UploadMismatch` otherwise."""
         self.rounds.check_commitment(hospital, ticket, digest)
 
+    def revealed(self, ticket: Ticket) -> dict[str, bytes]:
+        """Return the revealed digests by hospital, in ledger order."""
+        return self.rounds.revealed(ticket)
+
+    def publish_aggregate(self, ticket: Ticket, digest: bytes) -> Receipt:
+        """Publish the SHA-256 of the sum of ciphertexts, once a round; the key authority opens nothing else."""
+        return self.rounds.publish_aggregate(self.coordinator, ticket, digest)
+
+    def publish_opening(self, ticket: Ticket, digest: bytes) -> Receipt:
+        """Publish the SHA-256 of the decrypted slots, once a round; the verification's seed comes after it."""
+        return self.rounds.publish_opening(self.coordinator, ticket, digest)
+
     def random_seed(self, ticket: Ticket) -> bytes:
         """Return 32 bytes that nobody knew when the uploads were fixed: a later block's hash, bound to the round."""
         return self.rounds.random_seed(ticket)

@@ -62,6 +62,8 @@ CLASSES: dict[str, type[ContractRefused]] = {
     "FLRoundTooFewSignatures": errors.RoundTooFew,
     "FLRoundSignersUnordered": errors.InvalidRequest,
     "FLRoundUploadsMismatch": errors.RoundRefused,
+    "FLRoundAlreadyPublished": errors.DuplicateUpload,
+    "FLRoundNotPublished": errors.RoundRefused,
     "FLRoundNoChecks": errors.RoundRefused,
     "FLRoundAlreadyChecked": errors.DuplicateUpload,
     "FLRoundCheckOutOfRange": errors.InvalidRequest,

@@ -79,9 +79,11 @@ class RoundState:
         members, threshold, commits, reveals, checks: counts of hospitals.
         deadline: end of the present phase, in seconds since 1970.
         model: SHA-256 of the weights that the round starts from.
-        seed_block: the block whose hash seeds the verification; 0 before the reveals are closed.
+        seed_block: the block whose hash seeds the verification; 0 before the opened sum is published.
         check_modulus: modulus of the check values; 0 if the round demands none.
         check_sums: sums of the check values.
+        aggregate: SHA-256 of the published sum of ciphertexts, or None before that.
+        opened: SHA-256 of what it decrypts to, or None before that is published.
     """
 
     phase: str
@@ -95,6 +97,8 @@ class RoundState:
     seed_block: int
     check_modulus: int
     check_sums: tuple[int, ...]
+    aggregate: bytes | None
+    opened: bytes | None
 
 
 class Rounds:
@@ -171,13 +175,28 @@ class Rounds:
             message = f"{hospital} {found} in round {ticket.round}; its ciphertext has SHA-256 {digest.hex()}"
             raise UploadMismatch(message, "FLRoundCommitmentMismatch", {"revealed": revealed, "given": digest})
 
+    def revealed(self, ticket: Ticket) -> dict[str, bytes]:
+        """Return the revealed digests (32 bytes) by hospital, in ledger order, without those that revealed nothing."""
+        uploads = (
+            (n, self.contract.ask("upload", ticket.round, self.registry.hospital(n).index)) for n in ticket.members
+        )
+        return {name: bytes(upload[1]) for name, upload in uploads if any(upload[1])}
+
+    def publish_aggregate(self, coordinator: Identity, ticket: Ticket, digest: bytes) -> Receipt:
+        """Publish the SHA-256 of the sum of ciphertexts, once a round; the key authority opens nothing else."""
+        return self.contract.send(coordinator, "publishAggregate", ticket.round, digest)
+
+    def publish_opening(self, coordinator: Identity, ticket: Ticket, digest: bytes) -> Receipt:
+        """Publish the SHA-256 of the decrypted slots, once a round; only then is the block of the seed named."""
+        return self.contract.send(coordinator, "publishOpening", ticket.round, digest)
+
     def random_seed(self, ticket: Ticket) -> bytes:
         """Return the seed of the round's verification (32 bytes), waiting for the block that yields it.
 
-        It follows from the hash of a block mined after all uploads were fixed, so no upload depends on it.
+        It follows from the hash of a block mined after uploads and opened sum were fixed: neither depends on it.
 
         Raises:
-            RoundNotOpen: the reveals are not closed.
+            RoundNotOpen: the opened sum is not published.
             RoundRefused: nobody asked within 256 blocks, and no check value fixed it.
         """
         seed_block = self.state(ticket.round).seed_block
@@ -225,4 +244,6 @@ class Rounds:
             seed_block=f["seedBlock"],
             check_modulus=f["modulus"],
             check_sums=tuple(f["checkSums"]),
+            aggregate=f["aggregate"] if any(f["aggregate"]) else None,
+            opened=f["opened"] if any(f["opened"]) else None,
         )
