@@ -18,6 +18,7 @@ from bfl_stpc.stpc.messages import (
 from bfl_stpc.stpc.parameters import Parameters, Rounding, Weighting
 from bfl_stpc.stpc.party import Party
 from bfl_stpc.stpc.recipes import open_sum, set_up
+from bfl_stpc.stpc.verify import Challenge, verify_sum
 
 __all__ = [
     "Advert",
@@ -25,6 +26,7 @@ __all__ = [
     "Aggregator",
     "Attestation",
     "Bulletin",
+    "Challenge",
     "Directory",
     "KeyAuthority",
     "Parameters",
@@ -39,4 +41,5 @@ __all__ = [
     "Weighting",
     "open_sum",
     "set_up",
+    "verify_sum",
 ]

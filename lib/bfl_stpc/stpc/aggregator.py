@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from numpy.typing import NDArray
 
-from bfl_stpc.errors import CommitmentMismatch, Corrupt, Foreign, OutOfOrder
-from bfl_stpc.stpc.hazmat import bfv, fixed_point, masks, shamir
+from bfl_stpc.errors import CommitmentMismatch, Foreign, OutOfOrder
+from bfl_stpc.stpc.hazmat import bfv, fixed_point
+from bfl_stpc.stpc.hazmat.unmasking import remove_masks
 from bfl_stpc.stpc.messages import Aggregate, Directory, Total, UnmaskAnswer, UnmaskRequest, Upload, require
 from bfl_stpc.stpc.parameters import Parameters
 from bfl_stpc.ticket import Ticket
@@ -94,33 +94,13 @@ class Aggregator:
         Raises:
             TooFewUploads: too few answers.
             ShareError: shares do not recombine.
-            Corrupt: a recombined key is not the one advertised.
+            Corrupt: a recombined secret is not the one advertised, or the result is not a sum of updates.
         """
-        ticket = request.ticket
-        given = {answer.hospital: answer for answer in answers}
-        require(len(given), ticket, "unmasking answers")
-        size, _ = self._read(aggregate.payload, ticket)
-        context = ticket.context()
-        remove: list[bytes] = []
-        put_back: list[bytes] = []
-        for name in request.survivors:
-            seed = self._combine({h: a.seeds.get(name, b"") for h, a in given.items()}, directory)
-            remove.append(masks.self_key(seed, context, name))
-        for name in request.dropped:
-            secret = self._combine({h: a.keys.get(name, b"") for h, a in given.items()}, directory)
-            private = X25519PrivateKey.from_private_bytes(secret)
-            if private.public_key().public_bytes_raw() != directory.adverts[name].mask_key:
-                raise Corrupt(f"the recombined mask key of {name!r} is not the one that it advertised")
-            for peer in request.survivors:
-                key = masks.pair_key(masks.agree(private, directory.adverts[peer].mask_key), context, name, peer)
-                (remove if directory.index(peer) < directory.index(name) else put_back).append(key)
-        clear = masks.apply_masks(slots, plus=put_back, minus=remove, modulus=self._params.modulus)
+        transcript = tuple(answers)
+        clear = remove_masks(slots, request, directory, transcript, self._params.modulus)
+        size, _ = self._read(aggregate.payload, request.ticket)
         total, records = fixed_point.decode(clear, size, len(request.survivors), self._params)
-        return Total(total, records, request.survivors, clear, self._params)
+        return Total(total, records, slots, request, transcript, self._params)
 
     def _read(self, payload: bytes, ticket: Ticket) -> tuple[int, list[bytes]]:
         return bfv.read(payload, round_context=ticket.context(), key=self._key, params=self._params)
-
-    def _combine(self, shares: Mapping[str, bytes], directory: Directory) -> bytes:
-        points = {directory.index(hospital): share for hospital, share in shares.items()}
-        return shamir.combine(points, threshold=directory.ticket.threshold)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from cryptography.exceptions import InvalidSignature
@@ -16,17 +17,27 @@ from bfl_stpc.ticket import Ticket
 
 @dataclass(frozen=True)
 class Advert:
-    """A hospital's two X25519 public keys for one round, signed by its registered Ed25519 key."""
+    """A hospital's two X25519 public keys for one round, signed by its registered Ed25519 key.
+
+    Attributes:
+        hospital: its name.
+        mask_key: X25519 public key from which pair masks derive.
+        seal_key: X25519 public key under which peers seal their shares.
+        seed_commitment: binds the hospital to its self-mask seed, so that a forged share is noticed.
+        signature: Ed25519 over all of this and the round's context.
+    """
 
     hospital: str
     mask_key: bytes
     seal_key: bytes
-    signature: bytes = field(repr=False)
+    seed_commitment: bytes
+    signature: bytes = field(default=b"", repr=False)
 
-    @staticmethod
-    def signed_bytes(ticket: Ticket, hospital: str, mask_key: bytes, seal_key: bytes) -> bytes:
-        """Return what the signature covers: the round's context, the name and both keys."""
-        return b"BFL-STPC advert/1" + ticket.context() + hospital.encode() + b"\0" + mask_key + seal_key
+    def signed_bytes(self, ticket: Ticket) -> bytes:
+        """Return what the signature covers."""
+        name = self.hospital.encode()
+        head = b"BFL-STPC advert/1" + ticket.context() + len(name).to_bytes(4, "big") + name
+        return head + self.mask_key + self.seal_key + self.seed_commitment
 
 
 @dataclass(frozen=True)
@@ -57,9 +68,9 @@ class Directory:
                 raise Foreign(f"{advert.hospital!r} is not a member of round {ticket.round}")
             if advert.hospital in found:
                 raise OutOfOrder(f"{advert.hospital!r} advertises twice in round {ticket.round}")
-            message = Advert.signed_bytes(ticket, advert.hospital, advert.mask_key, advert.seal_key)
             try:
-                Ed25519PublicKey.from_public_bytes(identities[advert.hospital]).verify(advert.signature, message)
+                key = Ed25519PublicKey.from_public_bytes(identities[advert.hospital])
+                key.verify(advert.signature, advert.signed_bytes(ticket))
             except (InvalidSignature, KeyError, ValueError) as error:
                 raise Corrupt(f"the advert of {advert.hospital!r} is not signed by its registered key") from error
             found[advert.hospital] = advert
@@ -94,7 +105,7 @@ class Upload:
     round: int
     payload: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """SHA-256 of `payload`: what the ledger records."""
         return hashlib.sha256(self.payload).digest()
@@ -120,7 +131,7 @@ class Aggregate:
     survivors: tuple[str, ...]
     payload: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """SHA-256 of `payload`: what the aggregator publishes."""
         return hashlib.sha256(self.payload).digest()
@@ -146,21 +157,34 @@ class UnmaskAnswer:
 
 @dataclass(frozen=True)
 class Total:
-    """The opened sum of a round: the only plaintext that leaves the protocol.
+    """The opened sum of a round, with the transcript that lets anyone redo the opening.
 
     Attributes:
-        sum: float64 (d,), the exact fixed-point sum of the survivors' updates; scaled by records / max_records
-            under `Weighting.RECORDS`.
+        sum: float64 (d,), the exact fixed-point sum of the survivors' updates; each scaled by
+            records / max_records under `Weighting.RECORDS`.
         records: summed record count of the survivors.
-        survivors: the hospitals inside the sum.
-        slots: uint64 (n,), the opened slots modulo t, for verification.
+        masked: uint64 (n,), the masked sum modulo t that the key authority decrypted.
+        request: whose masks were removed.
+        answers: the shares that removed them.
+        params: the parameters of the study.
     """
 
     sum: NDArray[np.float64] = field(repr=False)
     records: int
-    survivors: tuple[str, ...]
-    slots: NDArray[np.uint64] = field(repr=False)
+    masked: NDArray[np.uint64] = field(repr=False)
+    request: UnmaskRequest = field(repr=False)
+    answers: tuple[UnmaskAnswer, ...] = field(repr=False)
     params: Parameters = field(repr=False)
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """The hospitals inside the sum."""
+        return self.request.survivors
+
+    @cached_property
+    def published(self) -> bytes:
+        """SHA-256 of `masked` (little-endian): record it on the ledger before the challenge is drawn."""
+        return hashlib.sha256(np.ascontiguousarray(self.masked, dtype="<u8").data).digest()
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -168,6 +192,11 @@ class Total:
         if self.params.weighting is Weighting.RECORDS:
             return self.sum * (self.params.max_records / self.records)
         return self.sum / len(self.survivors)
+
+
+def seed_commitment(ticket: Ticket, hospital: str, seed: bytes) -> bytes:
+    """Return the hash that binds `hospital` to its 32-byte random self-mask seed in this round."""
+    return hashlib.sha256(b"BFL-STPC seed/1" + ticket.context() + hospital.encode() + b"\0" + seed).digest()
 
 
 def require(count: int, ticket: Ticket, what: str) -> None:

@@ -82,8 +82,8 @@ class Parameters:
             )
         if len(self.coeff_bits) < 2 or not all(20 <= b <= 60 for b in self.coeff_bits):
             raise ParameterError(f"coefficient primes {self.coeff_bits}: at least two, each of 20 to 60 bits")
-        if not 16 <= self.plain_bits <= 50:
-            raise ParameterError(f"plaintext modulus of {self.plain_bits} bits; it must have 16 to 50")
+        if not 16 <= self.plain_bits <= 48:
+            raise ParameterError(f"plaintext modulus of {self.plain_bits} bits; it must have 16 to 48")
         if self.fields == 0:
             raise ParameterError(
                 f"{self.hospitals} hospitals × {self.bits} bits need {self.field_width} bits; "

@@ -1,8 +1,8 @@
 """A hospital's side of the round: advertise keys, share secrets, protect the update, help to unmask the sum."""
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bfl_stpc.errors import Corrupt, Foreign, OutOfOrder, UnmaskRefused, UpdateError
 from bfl_stpc.stpc.hazmat import bfv, fixed_point, masks, shamir
+from bfl_stpc.stpc.hazmat.fixed_point import Slots
 from bfl_stpc.stpc.messages import (
     Advert,
     Attestation,
@@ -22,8 +23,10 @@ from bfl_stpc.stpc.messages import (
     UnmaskRequest,
     Upload,
     require,
+    seed_commitment,
 )
-from bfl_stpc.stpc.parameters import Parameters, Weighting
+from bfl_stpc.stpc.parameters import Parameters
+from bfl_stpc.stpc.verify import Challenge
 from bfl_stpc.ticket import Ticket
 
 
@@ -38,7 +41,7 @@ class _Round:
     directory: Directory | None = None
     shares: dict[str, bytes] = field(default_factory=dict, repr=False)  # by sender: seed share, then key share
     received: bool = False
-    protected: bool = False
+    masked: NDArray[np.uint64] | None = field(default=None, repr=False)  # what was uploaded, for its tag
     unmasked: bool = False
 
     def mask_private(self) -> X25519PrivateKey:
@@ -90,8 +93,9 @@ class Party:
         self._round = _Round(ticket, secret, X25519PrivateKey.generate(), os.urandom(32))
         mask_key = self._round.mask_private().public_key().public_bytes_raw()
         seal_key = self._round.seal_private.public_key().public_bytes_raw()
-        message = Advert.signed_bytes(ticket, self.name, mask_key, seal_key)
-        return Advert(self.name, mask_key, seal_key, self._signing_key.sign(message))
+        commitment = seed_commitment(ticket, self.name, self._round.self_seed)
+        advert = Advert(self.name, mask_key, seal_key, commitment)
+        return replace(advert, signature=self._signing_key.sign(advert.signed_bytes(ticket)))
 
     def share(self, directory: Directory) -> list[SealedShares]:
         """Return shares of this hospital's self-mask seed and mask key, sealed for each hospital of `directory`.
@@ -178,17 +182,17 @@ class Party:
             raise Foreign(f"the directory is not the one that {self.name!r} shared its secrets with")
         if public_key.parameters != self._params.digest:
             raise Foreign("the public key was made for other parameters")
-        if not state.received or state.protected:
+        if not state.received or state.masked is not None:
             raise OutOfOrder(f"{self.name!r} protects one update a round, after it has received the shares")
         if len(ticket.members) > self._params.hospitals:
             raise UpdateError(f"{len(ticket.members)} members exceed the capacity of {self._params.hospitals}")
-        slots = fixed_point.encode(self._weighted(update, records), records, self._params, rounding_seed=rounding_seed)
-        plus, minus = self._mask_keys(state, known)
-        masked = masks.apply_masks(slots, plus, minus, self._params.modulus)
-        state.protected = True
+        update = np.asarray(update)
+        fixed_point.check(update, records, self._params, rounding_seed)
+        chunks = fixed_point.encode(update, records, self._params, rounding_seed=rounding_seed)
+        state.masked = np.empty(self._params.slots(update.size), dtype=np.uint64)
         payload = bfv.write(
-            bfv.encrypt(masked, public_key, self._params),
-            size=int(np.size(update)),
+            bfv.encrypt(self._masked(chunks, state, known), public_key, self._params),
+            size=update.size,
             round_context=ticket.context(),
             key=public_key,
             params=self._params,
@@ -226,6 +230,18 @@ class Party:
             keys={name: state.shares[name][cut:] for name in request.dropped},
         )
 
+    def tag(self, challenge: Challenge) -> tuple[int, ...]:
+        """Return ⟨r, own masked vector⟩ modulo t for each r of `challenge`; post it on the ledger.
+
+        Raises:
+            Foreign: the challenge is of another round.
+            OutOfOrder: before `protect`.
+        """
+        state, _ = self._ready(challenge.ticket)
+        if state.masked is None:
+            raise OutOfOrder(f"{self.name!r} has uploaded nothing in round {state.ticket.round}")
+        return challenge.inner(state.masked)
+
     def _state(self, ticket: Ticket | None) -> _Round:
         if self._round is None:
             raise OutOfOrder(f"{self.name!r} has not advertised yet")
@@ -247,10 +263,15 @@ class Party:
         secret = masks.agree(state.seal_private, directory.adverts[peer].seal_key)
         return AESGCM(masks.derive(secret, state.ticket.context(), "share", sender, recipient, length=32))
 
-    def _weighted(self, update: NDArray[np.floating], records: int) -> NDArray[np.floating]:
-        if self._params.weighting is Weighting.RECORDS:
-            return np.asarray(update, dtype=np.float64) * (records / self._params.max_records)
-        return update
+    def _masked(self, chunks: Iterable[Slots], state: _Round, directory: Directory) -> Iterator[Slots]:
+        masker = masks.Masker(*self._mask_keys(state, directory), self._params.modulus)
+        position = 0
+        for chunk in chunks:
+            masked = masker.apply(chunk)
+            if state.masked is not None:
+                state.masked[position : position + masked.size] = masked
+            position += masked.size
+            yield masked
 
     def _mask_keys(self, state: _Round, directory: Directory) -> tuple[list[bytes], list[bytes]]:
         context = state.ticket.context()

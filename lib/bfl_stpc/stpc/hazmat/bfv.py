@@ -5,6 +5,8 @@ so the cutting happens here. Secret keys never leave `SecretKey`.
 """
 
 import hashlib
+import io
+import itertools
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -99,13 +101,16 @@ class SecretKey:
         return [int(self._decryptor.invariant_noise_budget(v.ciphertext()[0])) for v in loaded]
 
 
-def encrypt(slots: NDArray[np.uint64], key: PublicKey, params: Parameters) -> Iterator[bytes]:
-    """Yield one serialised ciphertext for each N slots of uint64 (n,) `slots`; the last is padded with zeros."""
-    for start in range(0, slots.size, params.ring_degree):
-        block = np.zeros(params.ring_degree, dtype=np.int64)
-        part = slots[start : start + params.ring_degree]
-        block[: part.size] = part
-        yield ts.bfv_vector(key.context, block.tolist()).serialize()
+def encrypt(chunks: Iterable[NDArray[np.uint64]], key: PublicKey, params: Parameters) -> Iterator[bytes]:
+    """Yield one serialised ciphertext for each N slots of uint64 `chunks`.
+
+    Every chunk but the last must be a multiple of N slots; the last ciphertext is padded with zeros.
+    """
+    for slots in chunks:
+        for start in range(0, slots.size, params.ring_degree):
+            block = slots[start : start + params.ring_degree].astype(np.int64)
+            block = np.pad(block, (0, params.ring_degree - block.size))
+            yield ts.bfv_vector(key.context, block.tolist()).serialize()
 
 
 def load(block: bytes, context: ts.Context, params: Parameters) -> ts.BFVVector:
@@ -134,10 +139,17 @@ def add(columns: Iterable[tuple[bytes, ...]], key: PublicKey, params: Parameters
 
 
 def write(blocks: Iterable[bytes], *, size: int, round_context: bytes, key: PublicKey, params: Parameters) -> bytes:
-    """Return the container of ciphertext `blocks` for an update of `size` parameters, ending in its SHA-256."""
+    """Return the container of ciphertext `blocks` for an update of `size` parameters, ending in its SHA-256.
+
+    Blocks are consumed one by one: the container is the only thing held whole.
+    """
+    out, checksum = io.BytesIO(), hashlib.sha256()
     head = _HEAD.pack(_MAGIC, params.digest, key.digest, hashlib.sha256(round_context).digest(), size)
-    body = b"".join([head, *(piece for b in blocks for piece in (_LENGTH.pack(len(b)), b))])
-    return body + hashlib.sha256(body).digest()
+    for piece in itertools.chain([head], (p for block in blocks for p in (_LENGTH.pack(len(block)), block))):
+        out.write(piece)
+        checksum.update(piece)
+    out.write(checksum.digest())
+    return out.getvalue()
 
 
 def read(payload: bytes, *, round_context: bytes, key: PublicKey, params: Parameters) -> tuple[int, list[bytes]]:
@@ -178,6 +190,6 @@ def read(payload: bytes, *, round_context: bytes, key: PublicKey, params: Parame
         position += length
     if position != end:
         raise Oversized(f"{end - position} bytes follow the last ciphertext")
-    if hashlib.sha256(payload[:end]).digest() != payload[end:]:
+    if hashlib.sha256(memoryview(payload)[:end]).digest() != payload[end:]:
         raise Corrupt("the checksum of the payload fails")
     return size, blocks

@@ -5,41 +5,47 @@ sums decode by subtracting the number of summands times L. Fields stand side by 
 each wide enough for the sum over all hospitals: nothing carries into a neighbour and addition is exact.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bfl_stpc.errors import UpdateError
-from bfl_stpc.stpc.parameters import Parameters, Rounding
+from bfl_stpc.errors import Corrupt, UpdateError
+from bfl_stpc.stpc.hazmat.masks import CHUNK
+from bfl_stpc.stpc.parameters import Parameters, Rounding, Weighting
 
 Slots = NDArray[np.uint64]
 
 
-def quantise(update: NDArray[np.floating], params: Parameters, *, rounding_seed: int | None = None) -> Slots:
-    """Return the fixed-point fields of `update`, uint64 (d,), each within 0 ... 2L.
-
-    Args:
-        update: real vector (d,), every |value| at most `params.clip`.
-        params: the parameters of the study.
-        rounding_seed: seed of stochastic rounding; given exactly when `params.rounding` is `STOCHASTIC`.
+def check(update: NDArray[np.floating], records: int, params: Parameters, rounding_seed: int | None) -> None:
+    """Check everything about an update before any of it is encoded; no copy is made.
 
     Raises:
-        UpdateError: wrong shape, a value that is not finite or beyond the clip, or a seed that does not fit.
+        UpdateError: not one floating vector, a value that is not finite or beyond the clip, a record count outside
+            1 ... `params.max_records`, or a rounding seed that is missing or not wanted.
     """
-    x = np.asarray(update, dtype=np.float64)
-    if x.ndim != 1 or x.size == 0:
-        raise UpdateError(f"an update is one vector of at least one value; this has shape {x.shape}: flatten it")
-    if not np.isfinite(x).all():
-        raise UpdateError(f"value {int(np.flatnonzero(~np.isfinite(x))[0])} of the update is not finite")
-    largest = float(np.abs(x).max())
-    if largest > params.clip:
-        raise UpdateError(f"a value of {largest:.6g} exceeds the clip {params.clip:.6g}: clip before protecting")
+    if update.ndim != 1 or update.size == 0 or not np.issubdtype(update.dtype, np.floating):
+        raise UpdateError(
+            f"an update is one vector of floats; this is {update.dtype} of shape {update.shape}: flatten it"
+        )
+    low, high = float(update.min()), float(update.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise UpdateError(f"value {int(np.flatnonzero(~np.isfinite(update))[0])} of the update is not finite")
+    if max(-low, high) > params.clip:
+        raise UpdateError(f"a value of {max(-low, high):.6g} exceeds the clip {params.clip:.6g}: clip the update first")
+    if not 1 <= records <= params.max_records:
+        raise UpdateError(f"{records} records: the parameters allow 1 to {params.max_records}")
     if (rounding_seed is not None) != (params.rounding is Rounding.STOCHASTIC):
         raise UpdateError(f"rounding is {params.rounding.value}: rounding_seed belongs to stochastic rounding only")
-    scaled = x / params.step
-    if rounding_seed is None:
-        whole = np.rint(scaled)
-    else:
-        whole = np.floor(scaled + np.random.Generator(np.random.PCG64(rounding_seed)).random(x.size))
+
+
+def quantise(values: NDArray[np.floating], params: Parameters, *, rng: np.random.Generator | None = None) -> Slots:
+    """Return the fixed-point fields of checked real `values`, uint64 (d,), each within 0 ... 2L.
+
+    Rounds to the nearest level (ties to even), or, given `rng`, up or down at random without bias.
+    """
+    scaled = np.asarray(values, dtype=np.float64) / params.step
+    whole = np.rint(scaled) if rng is None else np.floor(scaled + rng.random(scaled.size))
     return (np.clip(whole, -params.levels, params.levels) + params.levels).astype(np.uint64)
 
 
@@ -71,18 +77,43 @@ def dequantise(sums: Slots, summands: int, params: Parameters) -> NDArray[np.flo
 
 def encode(
     update: NDArray[np.floating], records: int, params: Parameters, *, rounding_seed: int | None = None
-) -> Slots:
-    """Return the slots of an update and, in the last slot, its record count: uint64 (params.slots(d),).
+) -> Iterator[Slots]:
+    """Yield the slots of an update, CHUNK at a time, and in the very last slot its record count.
+
+    Under `Weighting.RECORDS` the update is scaled by records / max_records first.
 
     Raises:
-        UpdateError: see `quantise`; or `records` is outside 1 ... `params.max_records`.
+        UpdateError: see `check`; before anything is yielded.
     """
-    if not 1 <= records <= params.max_records:
-        raise UpdateError(f"{records} records: the parameters allow 1 to {params.max_records}")
-    packed = pack(quantise(update, params, rounding_seed=rounding_seed), params)
-    return np.append(packed, np.uint64(records))
+    check(update, records, params, rounding_seed)
+    rng = None if rounding_seed is None else np.random.Generator(np.random.PCG64(rounding_seed))
+    weight = records / params.max_records if params.weighting is Weighting.RECORDS else 1.0
+    count = np.array([records], dtype=np.uint64)
+    stride = params.fields * CHUNK
+    for start in range(0, update.size, stride):
+        part = update[start : start + stride]
+        slots = pack(quantise(part if weight == 1.0 else part * np.float64(weight), params, rng=rng), params)
+        if start + stride < update.size:
+            yield slots
+        elif slots.size < CHUNK:
+            yield np.concatenate([slots, count])
+        else:
+            yield slots
+            yield count
 
 
 def decode(slots: Slots, size: int, summands: int, params: Parameters) -> tuple[NDArray[np.float64], int]:
-    """Return (real sum (size,), summed record count) of `summands` encoded updates; inverse of `encode`."""
-    return dequantise(unpack(slots[:-1], size, params), summands, params), int(slots[-1])
+    """Return (real sum (size,), summed record count) of `summands` encoded updates; inverse of `encode`.
+
+    Raises:
+        Corrupt: a field lies outside the range of any such sum: a mask was not removed, or a hospital cheated.
+    """
+    sums, records = unpack(slots[:-1], size, params), int(slots[-1])
+    full = int(slots[:-1].max()) >> (params.field_width * params.fields)
+    if (
+        full
+        or int(sums.max()) > 2 * params.levels * summands
+        or not summands <= records <= summands * params.max_records
+    ):
+        raise Corrupt(f"the opened values are not a sum of {summands} updates")
+    return dequantise(sums, summands, params), records

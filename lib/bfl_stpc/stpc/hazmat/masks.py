@@ -6,6 +6,8 @@ t or more, it is redrawn from a part of the counter space of its own, so that ma
 (for a random key) and do not depend on how the vector is cut into chunks.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 
 from bfl_stpc.errors import Corrupt
 
-CHUNK = 1 << 16  # words expanded at a time: 512 KiB, inside the cache
+CHUNK = 1 << 15  # words expanded at a time: 256 KiB, inside the cache, and a multiple of every ring degree
+_ZEROS = bytes(8 * CHUNK)
 _REDRAW = 1 << 127
 
 
@@ -40,20 +43,24 @@ def agree(private: X25519PrivateKey, public: bytes) -> bytes:
 
 
 class MaskStream:
-    """The mask of one key, handed out chunk by chunk."""
+    """The mask of one key, written out piece by piece."""
 
     def __init__(self, key: bytes, modulus: int) -> None:
         """Start the stream of a 16-byte `key` modulo `modulus` (at most 2**63)."""
         self._key, self._modulus, self._position = key, modulus, 0
         self._low = np.uint64((1 << modulus.bit_length()) - 1)
         self._cipher = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
-        self._zeros = bytes(8 * CHUNK)
-        self._buffer = bytearray(8 * CHUNK + 15)
 
-    def next(self, count: int) -> NDArray[np.uint64]:
-        """Return the next `count` (at most CHUNK) mask values, uint64 (count,); overwritten by the next call."""
-        self._cipher.update_into(memoryview(self._zeros)[: 8 * count], self._buffer)
-        words = np.frombuffer(self._buffer, dtype="<u8", count=count)
+    def next(self, count: int, buffer: bytearray | None = None) -> NDArray[np.uint64]:
+        """Return the next `count` (at most CHUNK) mask values, uint64 (count,), as a view of `buffer` if given.
+
+        Args:
+            count: how many values.
+            buffer: scratch of at least 8 × count + 15 bytes, overwritten.
+        """
+        buffer = bytearray(8 * count + 15) if buffer is None else buffer
+        self._cipher.update_into(memoryview(_ZEROS)[: 8 * count], buffer)
+        words = np.frombuffer(buffer, dtype="<u8", count=count)
         words &= self._low
         if int(words.max()) >= self._modulus:
             for i in np.flatnonzero(words >= np.uint64(self._modulus)):
@@ -72,27 +79,38 @@ class MaskStream:
             attempt += 1
 
 
-def apply_masks(slots: NDArray[np.uint64], plus: list[bytes], minus: list[bytes], modulus: int) -> NDArray[np.uint64]:
-    """Return slots + Σ masks of `plus` − Σ masks of `minus`, modulo `modulus`: a new uint64 array.
+class Masker:
+    """Adds and subtracts many masks at once, chunk by chunk, in constant memory."""
 
-    Args:
-        slots: uint64 (n,), each below `modulus`.
-        plus: 16-byte keys whose masks are added.
-        minus: 16-byte keys whose masks are subtracted.
-        modulus: t; (len(plus) + len(minus) + 1) × t must stay below 2**64, which 48-bit t grants up to 65,000 keys.
-    """
-    added = [MaskStream(key, modulus) for key in plus]
-    taken = [MaskStream(key, modulus) for key in minus]
-    out = np.empty_like(slots)
-    lift = np.uint64(len(minus) * modulus)  # keeps the difference non-negative
+    def __init__(self, plus: Sequence[bytes], minus: Sequence[bytes], modulus: int) -> None:
+        """Start the masks of 16-byte keys `plus` (added) and `minus` (subtracted), modulo `modulus`.
+
+        The number of keys plus one, times the modulus, must stay below 2**64: 65,000 keys at 48 bits.
+        """
+        self._plus = [MaskStream(key, modulus) for key in plus]
+        self._minus = [MaskStream(key, modulus) for key in minus]
+        self._modulus = np.uint64(modulus)
+        self._lift = np.uint64(len(minus) * modulus)  # keeps the difference non-negative
+        self._buffer = bytearray(8 * CHUNK + 15)
+
+    def apply(self, slots: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Return uint64 (n,): the next n ≤ CHUNK `slots`, each below the modulus, with all masks applied."""
+        out = slots + self._lift
+        for stream in self._plus:
+            out += stream.next(out.size, self._buffer)
+        for stream in self._minus:
+            out -= stream.next(out.size, self._buffer)
+        out %= self._modulus
+        return out
+
+
+def apply_masks(
+    slots: NDArray[np.uint64], plus: Sequence[bytes], minus: Sequence[bytes], modulus: int
+) -> NDArray[np.uint64]:
+    """Return slots + Σ masks of `plus` − Σ masks of `minus`, modulo `modulus`: a new uint64 (n,) array."""
+    masker, out = Masker(plus, minus, modulus), np.empty_like(slots)
     for start in range(0, slots.size, CHUNK):
-        part = out[start : start + CHUNK]
-        np.add(slots[start : start + CHUNK], lift, out=part)
-        for stream in added:
-            part += stream.next(part.size)
-        for stream in taken:
-            part -= stream.next(part.size)
-        part %= np.uint64(modulus)
+        out[start : start + CHUNK] = masker.apply(slots[start : start + CHUNK])
     return out
 
 
