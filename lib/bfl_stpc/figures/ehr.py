@@ -11,6 +11,21 @@ from matplotlib.figure import Figure
 
 from bfl_stpc.figures.style import COLORS, COLUMN, FULL
 
+LABELS = {
+    "spo2": "SpO₂",
+    "bmi": "BMI",
+    "hba1c": "HbA1c",
+    "egfr": "eGFR",
+    "wbc": "white cells",
+    "crp": "CRP",
+    "ntprobnp": "NT-proBNP",
+}
+
+
+def label(feature: str) -> str:
+    """Return how a figure writes the name of a feature."""
+    return LABELS.get(feature, feature.replace("_", " "))
+
 
 def hospitals(fig: Figure, data: Mapping[str, Any]) -> None:
     """Draw outcome share, instrument shift and missing share of each hospital.
@@ -41,15 +56,15 @@ def hospitals(fig: Figure, data: Mapping[str, Any]) -> None:
     never = np.argwhere(np.array(data["missing"]) >= 100)
     third.plot(never[:, 1], never[:, 0], "x", color="white", ms=4, mew=1.2)
     for ax in (second, third):
-        ax.set_xticks(range(len(data["quantities"])), data["quantities"], rotation=90, fontsize=6)
+        ax.set_xticks(range(len(data["quantities"])), map(label, data["quantities"]), rotation=90, fontsize=6)
         ax.tick_params(length=0)
 
 
 def dependence(fig: Figure, data: Mapping[str, Any]) -> None:
     """Draw the rank correlations of `names` (m) from `rho` (m × m): lower triangle, strong ones written out."""
-    fig.set_size_inches(COLUMN, 3.5)
+    fig.set_size_inches(COLUMN, 3.4)
     ax = fig.subplots()
-    names, rho = data["names"], np.array(data["rho"])
+    names, rho = [label(name) for name in data["names"]], np.array(data["rho"])
     lower = np.where(np.tri(len(names), k=-1, dtype=bool), rho, np.nan)
     image = ax.imshow(lower[1:, :-1], cmap="PuOr", vmin=-1, vmax=1)
     for i, j in np.argwhere(np.abs(np.nan_to_num(lower)) >= 0.2):
@@ -60,13 +75,15 @@ def dependence(fig: Figure, data: Mapping[str, Any]) -> None:
     ax.set_yticks(range(len(names) - 1), names[1:], fontsize=6)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.tick_params(length=0)
-    fig.colorbar(image, ax=ax, shrink=0.5, aspect=20).set_label("Spearman correlation", fontsize=7)
+    bar = fig.colorbar(image, cax=ax.inset_axes((0.5, 0.88, 0.48, 0.035)), orientation="horizontal", ticks=[-1, 0, 1])
+    bar.ax.set_xticklabels(["−1", "0", "1"], fontsize=6)
+    bar.set_label("Spearman correlation", fontsize=7)
 
 
 def risk(fig: Figure, data: Mapping[str, Any]) -> None:
     """Draw the share that deteriorates against three features.
 
-    `data["panels"]`: records with xlabel, reference (or none) and curves: label, x, observed, low,
+    `data["panels"]`: records with xlabel, legend (its place) and curves: label, x, observed, low,
     high and expected (per cent), each by bin.
     """
     fig.set_size_inches(FULL, 2.3)
@@ -79,11 +96,9 @@ def risk(fig: Figure, data: Mapping[str, Any]) -> None:
             ax.errorbar(curve["x"], curve["observed"], yerr=spread, fmt=marker, color=color, ms=3, lw=0.8)
             if curve["label"]:
                 ax.plot([], [], line, marker=marker, ms=3, color=color, label=curve["label"])
-        if panel["reference"] is not None:
-            ax.axvline(panel["reference"], color="0.7", lw=0.8, ls=":", zorder=0)
         if len(panel["curves"]) > 1:
             ax.legend(loc=panel["legend"], handlelength=2.6)
-        ax.set(xlabel=panel["xlabel"], ylim=(0, 100))
+        ax.set(xlabel=panel["xlabel"], ylim=(0, 104))
     axes[0].set_ylabel("deteriorates (%)")
 
 
@@ -94,10 +109,10 @@ def roc(fig: Figure, data: Mapping[str, Any]) -> None:
     styles = ("-", "--", "-.", (0, (1, 1)))
     colors = (COLORS["black"], COLORS["blue"], COLORS["orange"], COLORS["red"])
     ax.plot([0, 1], [0, 1], color="0.75", lw=0.8)
-    ax.text(0.60, 0.56, "chance", color="0.5", fontsize=7, rotation=34, ha="center", va="top", rotation_mode="anchor")
+    ax.text(0.60, 0.56, "chance", color="0.5", fontsize=7, rotation=38, ha="center", va="top", rotation_mode="anchor")
     for curve, style, color in zip(data["curves"], styles, colors):
-        label = f"{curve['ceiling']:g} %   {curve['auc']:.4f}"
-        ax.plot(curve["fpr"], curve["tpr"], ls=style, color=color, label=label)
+        text = f"{curve['ceiling']:.1f} %   {curve['auc']:.4f}"
+        ax.plot(curve["fpr"], curve["tpr"], ls=style, color=color, label=text)
     ax.legend(title="Bayes accuracy, AUC", title_fontsize=7, loc="lower right", handlelength=2.4)
     ax.set(xlabel="false-positive rate", ylabel="true-positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))
 
@@ -116,21 +131,21 @@ def ceiling_sweep(fig: Figure, data: Mapping[str, Any]) -> None:
         ax.plot(s, data[name], color=COLORS[color], ls=style)
     ax.axhline(data["printed"], color=COLORS["red"], lw=0.9)
     ax.plot(data["default"]["steepness"], data["default"]["accuracy"], "o", color=COLORS["blue"])
-    ax.annotate(
-        "default", (data["default"]["steepness"], data["default"]["accuracy"]), xytext=(8, -16),
-        textcoords="offset points", fontsize=7, arrowprops={"arrowstyle": "-", "lw": 0.6},
-    )  # fmt: skip
-    middle = len(s) // 3
-    ax.annotate("Bayes AUC (×100)", (s[middle], data["auc"][middle]), xytext=(-4, 5), textcoords="offset points",
-                color=COLORS["green"], fontsize=7, ha="right")  # fmt: skip
-    ax.annotate("Bayes accuracy", (s[middle], data["accuracy"][middle]), xytext=(4, -6), textcoords="offset points",
+    ax.annotate("default", (data["default"]["steepness"], data["default"]["accuracy"]), xytext=(10, -18),
+                textcoords="offset points", fontsize=7, arrowprops={"arrowstyle": "-", "lw": 0.6})  # fmt: skip
+    bend = int(np.searchsorted(data["accuracy"], 88))
+    ax.annotate("Bayes accuracy", (s[bend], data["accuracy"][bend]), xytext=(5, -5), textcoords="offset points",
                 color=COLORS["blue"], fontsize=7, va="top")  # fmt: skip
-    ax.text(s[-1], data["majority"][-1] - 0.8, "always the majority", color="0.4", fontsize=7, ha="right", va="top")
-    ax.text(s[0] * 1.05, data["printed"] + 0.5, f"printed: {data['printed']:g} %", color=COLORS["red"], fontsize=7)
-    ax.text(data["crossing"] * 0.94, 68, "above every\nclassifier", color="0.35", fontsize=7, ha="right", va="center")
+    right = s[-1] * 0.96
+    ax.text(right, 100.8, "Bayes AUC × 100", color=COLORS["green"], fontsize=7, ha="right", va="bottom")
+    ax.text(right, data["printed"] - 1, f"printed: {data['printed']:g} %", color=COLORS["red"], fontsize=7,
+            ha="right", va="top")  # fmt: skip
+    ax.text(right, data["majority"][-1] - 1, "always the majority", color="0.4", fontsize=7, ha="right", va="top")
+    ax.text(data["crossing"] * 0.94, 72, "here the printed value\nis beyond every classifier", color="0.35", fontsize=6.5,
+            ha="right", va="center")  # fmt: skip
     ax.set(xscale="log", xlabel="steepness $s$ of p(y|x): easier →", ylabel="per cent", xlim=(s[0], s[-1]))
     _plain_ticks(ax, [1, 3, 10, 30, 100], s)
-    ax.set_ylim(min(data["majority"]) - 4, 102)
+    ax.set_ylim(min(data["majority"]) - 4, 105)
 
 
 def _plain_ticks(ax: Axes, ticks: list[int], values: np.ndarray) -> None:
@@ -152,12 +167,14 @@ def local_ceilings(fig: Figure, data: Mapping[str, Any]) -> None:
     ax.errorbar(best, rows, xerr=spread, fmt="o", color=COLORS["blue"], ecolor=COLORS["grey"], lw=1, ms=4)
     ax.axvline(data["pooled"], color=COLORS["black"], lw=0.9, ls="--")
     ax.axvline(data["printed"], color=COLORS["red"], lw=0.9)
-    for name, side, color, text in (
-        ("pooled", "left", COLORS["black"], "all hospitals"),
-        ("printed", "right", COLORS["red"], f"printed {data['printed']:g}"),
-    ):
-        pad = 0.03 if side == "left" else -0.03
-        ax.text(data[name] + pad, -0.9, text, color=color, fontsize=7, ha=side, va="bottom")
+    ax.text(data["pooled"], -0.9, " all hospitals", color=COLORS["black"], fontsize=7, va="bottom")
+    ax.text(
+        data["printed"], -0.9, f"printed {data['printed']:g} ", color=COLORS["red"], fontsize=7, ha="right", va="bottom"
+    )
+    right = max(data["high"])
+    left = min(*data["low"], data["printed"] - 0.25 * (right - data["printed"]))
+    pad = 0.03 * (right - left)
+    ax.set_xlim(left - pad, right + pad)
     ax.set_yticks(rows, data["names"])
     ax.set_ylim(len(rows) - 0.5, -1.0)
     ax.set_xlabel("Bayes accuracy (%)")
