@@ -1,12 +1,14 @@
-"""TFF's C++ worker under guard: it dies with the process that started it, whatever way that ends.
+"""TFF's C++ worker, guarded: it never outlives the process that started it.
 
-TFF 0.87 runs computations in a separate `worker_binary`. Left alone it outlives its parent and holds the parent's
-standard output open. TFF starts it through the `subprocess` name of its executor factory; this module puts a guarded
-Popen in that place, before the first computation.
+`worker_binary`, which TFF starts at the first computation, survives its parent in every kind of exit
+and holds its standard output open. Here it is started through `setpriv --pdeathsig KILL`
+(util-linux; PR_SET_PDEATHSIG of prctl(2)) with its standard streams on /dev/null, so that the kernel
+ends it with its parent, even after SIGKILL.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import shutil
 import signal
@@ -14,46 +16,86 @@ import subprocess
 import threading
 import types
 import warnings
-from collections.abc import Sequence
+import weakref
 from typing import Any
 
 import tensorflow_federated as tff
+from tensorflow_federated.python.core.impl.context_stack import context_stack_impl, runtime_error_context
 from tensorflow_federated.python.core.impl.executor_stacks import executor_factory
 
-SETPRIV = shutil.which("setpriv")  # of util-linux
+from bfl_stpc.errors import FederatedError
+
+_workers: weakref.WeakSet[GuardedPopen] = weakref.WeakSet()
+_started = False
 
 
 class GuardedPopen(subprocess.Popen):
-    """A child that the kernel kills when the thread that started it ends, and that holds none of our streams."""
+    """A `Popen` whose process the kernel kills when the thread that created it ends; its streams are closed."""
 
-    def __init__(self, args: Sequence[str], **_: Any) -> None:
-        guard = [SETPRIV, "--pdeathsig", "KILL"] if SETPRIV else []
-        quiet: dict[str, Any] = {stream: subprocess.DEVNULL for stream in ("stdin", "stdout", "stderr")}
-        super().__init__([*guard, *args], **quiet)
+    def __init__(self, args: list[str], **_: Any) -> None:
+        setpriv = shutil.which("setpriv")
+        guard = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+        closed = subprocess.DEVNULL
+        super().__init__(guard + args, stdin=closed, stdout=closed, stderr=closed)
+        _workers.add(self)
 
 
-def install() -> None:
-    """Guard TFF's worker and start a context for it; call it in the main thread, before the first computation.
+def start() -> None:
+    """Make the guarded worker TFF's default context and start it; does nothing while it runs.
 
-    Warns where setpriv is missing: the worker then ends with `close` or a normal exit, but survives a SIGKILL.
+    Every function of `federated` that computes calls it. Where setpriv is missing, a RuntimeWarning
+    says that the worker is ended at normal exits only.
+
+    Raises:
+        FederatedError: called outside the main thread: the kernel would end the worker with that thread.
     """
-    if isinstance(executor_factory.subprocess, types.SimpleNamespace):
+    global _started
+    if _started:
         return
-    if SETPRIV is None:
+    if threading.current_thread() is not threading.main_thread():
+        raise FederatedError("TFF's worker must be started in the main thread: call federated.worker.start() there first")
+    if shutil.which("setpriv") is None:
         warnings.warn(
-            "setpriv (util-linux) is missing: should this process be killed, end TFF's worker_binary by hand",
+            "setpriv (util-linux) is missing: TFF's worker_binary is ended at normal exits, "
+            "but survives if this process is killed",
             RuntimeWarning,
             stacklevel=2,
         )
-    main = threading.current_thread() is threading.main_thread()
-    if main and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        # Under nohup SIGINT is ignored, the worker inherits that, and TFF would wait for it for ever.
+    # A worker inherits an ignored SIGINT (nohup, background jobs), and TFF ends its worker by SIGINT.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     executor_factory.subprocess = types.SimpleNamespace(Popen=GuardedPopen)
-    tff.backends.native.set_sync_local_cpp_execution_context()
+    tff.backends.native.execution_contexts.set_sync_local_cpp_execution_context()
+    _started = True
+    atexit.register(close)
+    _warm_up()
+
+
+def _warm_up() -> None:
+    """Run one trivial computation, so that this thread, the main one, is the worker's creator."""
+
+    @tff.tensorflow.computation
+    def zero() -> Any:
+        return 0
+
+    zero()
 
 
 def close() -> None:
-    """Stop the worker; the next computation starts another."""
-    tff.backends.native.set_sync_local_cpp_execution_context()
+    """End the worker; a later computation through `start` starts another one. Does nothing if none runs."""
+    global _started
+    if not _started:
+        return
+    _started = False
+    atexit.unregister(close)
+    context_stack_impl.context_stack.set_default_context(runtime_error_context.create_runtime_error_context())
     gc.collect()
+    for process in list(_workers):  # whatever a reference elsewhere kept alive
+        process.kill()
+        process.wait()
+    _workers.clear()
+
+
+def pids() -> tuple[int, ...]:
+    """Return the process ids of the workers that run now."""
+    return tuple(process.pid for process in list(_workers) if process.poll() is None)
