@@ -81,7 +81,7 @@ def _train(config: TrainConfig, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor, 
 @lru_cache(maxsize=32)
 def _computation(config: TrainConfig) -> Any:
     """Return the federated computation (weights @ SERVER, X, y, seed @ CLIENTS) → updates @ CLIENTS."""
-    worker.install()
+    worker.start()
     d, inputs = config.spec.size, config.spec.layers[0]
     types = [
         tff.TensorType(np.float32, [d]),
