@@ -26,7 +26,7 @@ class KeyAuthority:
         self._attest = attest
         self._secret = bfv.SecretKey(params)
         self._opened: dict[bytes, bytes] = {}
-        self.public_key = self._secret.public()
+        self.public_key = self._secret.public
 
     def open(self, aggregate: Aggregate, ticket: Ticket) -> NDArray[np.uint64]:
         """Decrypt the aggregate of a round: uint64 (n,) slots modulo t, still under the survivors' self masks.

@@ -41,7 +41,7 @@ class _Round:
     directory: Directory | None = None
     shares: dict[str, bytes] = field(default_factory=dict, repr=False)  # by sender: seed share, then key share
     received: bool = False
-    masked: NDArray[np.uint64] | None = field(default=None, repr=False)  # what was uploaded, for its tag
+    masked: bytearray | None = field(default=None, repr=False)  # the slots that were uploaded, for their tag
     unmasked: bool = False
 
     def mask_private(self) -> X25519PrivateKey:
@@ -189,7 +189,6 @@ class Party:
         update = np.asarray(update)
         fixed_point.check(update, records, self._params, rounding_seed)
         chunks = fixed_point.encode(update, records, self._params, rounding_seed=rounding_seed)
-        state.masked = np.empty(self._params.slots(update.size), dtype=np.uint64)
         payload = bfv.write(
             bfv.encrypt(self._masked(chunks, state, known), public_key, self._params),
             size=update.size,
@@ -240,7 +239,7 @@ class Party:
         state, _ = self._ready(challenge.ticket)
         if state.masked is None:
             raise OutOfOrder(f"{self.name!r} has uploaded nothing in round {state.ticket.round}")
-        return challenge.inner(state.masked)
+        return challenge.inner(masks.from_bytes(state.masked, self._params.modulus))
 
     def _state(self, ticket: Ticket | None) -> _Round:
         if self._round is None:
@@ -265,12 +264,10 @@ class Party:
 
     def _masked(self, chunks: Iterable[Slots], state: _Round, directory: Directory) -> Iterator[Slots]:
         masker = masks.Masker(*self._mask_keys(state, directory), self._params.modulus)
-        position = 0
+        kept = state.masked = bytearray()
         for chunk in chunks:
             masked = masker.apply(chunk)
-            if state.masked is not None:
-                state.masked[position : position + masked.size] = masked
-            position += masked.size
+            kept += masks.to_bytes(masked, self._params.modulus)
             yield masked
 
     def _mask_keys(self, state: _Round, directory: Directory) -> tuple[list[bytes], list[bytes]]:

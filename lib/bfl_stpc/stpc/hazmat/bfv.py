@@ -71,14 +71,11 @@ class SecretKey:
             coeff_mod_bit_sizes=list(params.coeff_bits),
             n_threads=1,
         )
-        self._decryptor = Decryptor(self._context.seal_context().data, self._context.secret_key().data)
-
-    def public(self) -> PublicKey:
-        """Return the public half."""
         data = self._context.serialize(
             save_public_key=True, save_secret_key=False, save_galois_keys=False, save_relin_keys=False
         )
-        return PublicKey(data, self._params.digest)
+        self.public = PublicKey(data, params.digest)  # kept: SEAL serialises the same key to other bytes each time
+        self._decryptor = Decryptor(self._context.seal_context().data, self._context.secret_key().data)
 
     def decrypt(self, blocks: Iterable[bytes], slots: int) -> NDArray[np.uint64]:
         """Return the uint64 (slots,) plaintext of ciphertext `blocks`, each value below t.

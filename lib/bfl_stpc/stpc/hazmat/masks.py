@@ -122,3 +122,20 @@ def self_key(seed: bytes, context: bytes, name: str) -> bytes:
 def pair_key(secret: bytes, context: bytes, one: str, other: str) -> bytes:
     """Return the 16-byte key of the mask shared by two hospitals, the same in either order of names."""
     return derive(secret, context, "pair mask", *sorted((one, other)))
+
+
+def to_bytes(slots: NDArray[np.uint64], modulus: int) -> bytes:
+    """Return uint64 (n,) values below `modulus` in the fewest whole bytes each, little-endian."""
+    return slots.astype("<u8").view(np.uint8).reshape(-1, 8)[:, : _bytes(modulus)].tobytes()
+
+
+def from_bytes(data: bytes | bytearray, modulus: int) -> NDArray[np.uint64]:
+    """Return the uint64 (n,) values in `data`; inverse of `to_bytes`."""
+    width = _bytes(modulus)
+    words = np.zeros((len(data) // width, 8), dtype=np.uint8)
+    words[:, :width] = np.frombuffer(data, dtype=np.uint8).reshape(-1, width)
+    return words.reshape(-1).view("<u8")
+
+
+def _bytes(modulus: int) -> int:
+    return -(-modulus.bit_length() // 8)

@@ -1,0 +1,53 @@
+import dataclasses
+
+import pytest
+from bfl_stpc import stpc
+from bfl_stpc.errors import ParameterError
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"coeff_bits": (60, 50)}, "109 bits"),
+        ({"ring_degree": 2048, "coeff_bits": (30, 25)}, "54 bits"),
+        ({"ring_degree": 4000}, "ring degree"),
+        ({"coeff_bits": (60,)}, "at least two"),
+        ({"bits": 46}, "lower bits or hospitals"),
+        ({"hospitals": 1}, "hides nothing"),
+        ({"hospitals": 256, "bits": 16}, "standard deviations of noise"),
+        ({"clip": 0.0}, "clip"),
+        ({"clip": float("inf")}, "clip"),
+        ({"bits": 1}, "bits a field"),
+        ({"max_records": 2**46}, "records"),
+        ({"plain_bits": 49}, "plaintext modulus"),
+    ],
+)
+def test_unsafe_or_impossible_parameters_are_refused_with_their_reason(changes, reason):
+    with pytest.raises(ParameterError, match=reason):
+        stpc.Parameters(**{"hospitals": 10, **changes})
+
+
+@pytest.mark.parametrize(("hospitals", "bits"), [(10, 20), (50, 18), (100, 17), (200, 16)])
+def test_two_fields_fit_a_slot(hospitals, bits):
+    params = stpc.Parameters(hospitals=hospitals, bits=bits)
+    assert params.fields == 2
+    full = hospitals * 2 * params.levels
+    assert full < 2**params.field_width
+    assert full + (full << params.field_width) < params.modulus
+
+
+def test_the_modulus_is_a_batching_prime():
+    params = stpc.Parameters(hospitals=10)
+    t = params.modulus
+    assert t % (2 * params.ring_degree) == 1
+    assert t < 2**params.plain_bits
+    assert all(pow(a, t - 1, t) == 1 for a in (2, 3, 5, 7, 11, 13))  # Fermat, six bases
+
+
+@pytest.mark.parametrize(
+    "changes", [{"bits": 16}, {"clip": 2.0}, {"rounding": stpc.Rounding.STOCHASTIC}, {"hospitals": 9}]
+)
+def test_every_change_changes_the_digest(changes):
+    params = stpc.Parameters(hospitals=10)
+    assert dataclasses.replace(params, **changes).digest != params.digest
+    assert stpc.Parameters(hospitals=10).digest == params.digest
