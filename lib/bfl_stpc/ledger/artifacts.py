@@ -10,7 +10,7 @@ from typing import Any
 from bfl_stpc.errors import ConfigError, IntegrityError
 
 CONTRACTS = Path(__file__).resolve().parents[3] / "contracts"
-NAMES = ("HospitalRegistry", "FLRoundManager")
+NAMES = ("HospitalRegistry", "FLRoundManager", "AuditTrail", "ConsentRegistry")
 
 
 @dataclass(frozen=True)

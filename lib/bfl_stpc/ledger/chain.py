@@ -1,11 +1,16 @@
 """The chain: py-evm in memory, or any node over HTTP. Gas and fees are explicit, signing is local."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+from eth.exceptions import PyEVMError
 from eth_tester import EthereumTester
+from eth_utils import ValidationError
+from hexbytes import HexBytes
 from web3 import EthereumTesterProvider, Web3
 from web3.exceptions import TimeExhausted
 from web3.middleware import ExtraDataToPOAMiddleware
@@ -83,6 +88,12 @@ class Chain:
             raise ChainError(f"no node answers at {url}; start one, or unset BFL_RPC_URL")
         return cls(web3, max_fee=max_fee, timeout=timeout)
 
+    @classmethod
+    def from_environment(cls) -> "Chain":
+        """Return the chain of the node at `BFL_RPC_URL`, or a new one in memory where that is not set."""
+        url = os.environ.get("BFL_RPC_URL")
+        return cls.http(url) if url else cls.in_memory()
+
     def transact(self, sender: Identity, to: str | None, data: bytes, *, gas: int = CALL_GAS) -> Receipt:
         """Sign and send one transaction, wait until it is mined, and return its receipt.
 
@@ -128,6 +139,11 @@ class Chain:
             return bytes(self.web3.eth.call(call, block))  # type: ignore[arg-type]
         except Exception as error:  # mapped in one place
             raise reverts.from_exception(error) from error
+
+    def logs(self, addresses: Sequence[str], from_block: int = 0) -> Sequence[Mapping[str, Any]]:
+        """Return the undecoded events of contracts since block `from_block`, in order."""
+        wanted: Any = {"fromBlock": from_block, "toBlock": "latest", "address": list(addresses)}
+        return self.web3.eth.get_logs(wanted)
 
     def now(self) -> int:
         """Return the time of the last block, in seconds since 1970."""
@@ -192,6 +208,30 @@ class InMemoryChain(Chain):
         self.backend = backend
         super().__init__(Web3(EthereumTesterProvider(EthereumTester(backend))))
 
+    def mine_all(self, calls: Sequence[tuple[Identity, str, bytes]]) -> list[int]:
+        """Sign calls (sender, contract, data), mine them in one block, and return the gas of each, in order.
+
+        Raises:
+            ContractRefused: a call reverted; the others of its block stand. The first is explained.
+            ChainError: the block could not be built; nothing was sent.
+        """
+        raws = []
+        fresh = dict(self._nonces)
+        for sender, to, data in calls:
+            transaction = self._build(sender, to, data, CALL_GAS)
+            raws.append(sender.sign_transaction(transaction))
+            self._nonces[sender.address] = transaction["nonce"] + 1
+        try:
+            block, receipts = self.backend.mine_all(raws)
+        except (ValidationError, PyEVMError) as error:
+            self._nonces = fresh
+            raise ChainError(f"the block of {len(calls)} transactions could not be built: {error}") from error
+        totals = [0, *(r.gas_used for r in receipts)]  # cumulative within the block
+        for (sender, to, data), receipt in zip(calls, receipts):
+            if receipt.state_root != b"\x01":
+                raise self._why(sender.address, to, data, block.number)
+        return [after - before for before, after in pairwise(totals)]
+
     def advance(self, seconds: int) -> None:
         """Let `seconds` pass, and mine an empty block."""
         self.backend.advance(seconds)
@@ -200,6 +240,25 @@ class InMemoryChain(Chain):
         """Mine empty blocks up to `number`: nobody else would."""
         while self.height() < number:
             self.backend.mine_blocks()
+
+    def logs(self, addresses: Sequence[str], from_block: int = 0) -> Sequence[Mapping[str, Any]]:
+        """Return the undecoded events of contracts; read from the blocks, since eth-tester's search is quadratic."""
+        inner = self.backend.chain
+        wanted = {bytes.fromhex(a[2:]): a for a in addresses}
+        found = []
+        for number in range(max(1, from_block), self.height() + 1):
+            block = inner.get_canonical_block_by_number(number)
+            receipts = block.get_receipts(inner.chaindb) if block.transactions else ()
+            index = 0
+            for transaction, receipt in zip(block.transactions, receipts):
+                for log in receipt.logs:
+                    if log.address in wanted:
+                        topics = [HexBytes(t.to_bytes(32, "big")) for t in log.topics]
+                        entry = {"address": wanted[log.address], "topics": topics, "data": HexBytes(log.data)}
+                        place = {"blockNumber": number, "logIndex": index, "transactionHash": transaction.hash}
+                        found.append(entry | place | {"blockHash": block.hash, "transactionIndex": 0})
+                    index += 1
+        return found
 
     def _receipt(self, tx_hash: bytes) -> Mapping[str, Any]:
         return self.web3.eth.get_transaction_receipt(tx_hash)  # type: ignore[arg-type]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from eth_utils import keccak
 from eth_utils.abi import collapse_if_tuple
-from web3.logs import DISCARD
 
 from bfl_stpc.errors import ChainError
 from bfl_stpc.ledger.artifacts import Artifact, load
@@ -52,6 +52,8 @@ class Contract:
         if not chain.web3.eth.get_code(address):  # type: ignore[arg-type]
             raise ChainError(f"there is no {name} at {address} on chain {chain.chain_id}")
         self._web3 = chain.web3.eth.contract(address=address, abi=self.artifact.abi)  # type: ignore[call-overload]
+        decoders = [self._web3.events[e["name"]]() for e in self.artifact.abi if e["type"] == "event"]
+        self._decoders = {keccak(text=d.signature): (d.event_name, d) for d in decoders}
 
     @classmethod
     def deploy(cls, chain: Chain, name: str, sender: Identity, *arguments: Any) -> tuple["Contract", Receipt]:
@@ -86,19 +88,15 @@ class Contract:
 
     def events(self, logs: Any) -> list[Event]:
         """Return those of `logs` that this contract emitted, decoded, in order."""
-        mine = [log for log in logs if log["address"] == self.address]
-        decoded = []
-        for name in [e["name"] for e in self.artifact.abi if e["type"] == "event"]:
-            decoded += self._web3.events[name]().process_receipt({"logs": mine}, errors=DISCARD)
-        events = [
-            Event(
-                d["event"],
-                dict(d["args"]),
-                self.artifact.name,
-                d["blockNumber"],
-                d["logIndex"],
-                bytes(d["transactionHash"]),
-            )
-            for d in decoded
-        ]
-        return sorted(events, key=lambda e: (e.block, e.index))
+        events = []
+        for log in logs:
+            if log["address"] == self.address:
+                name, decoder = self._decoders[bytes(log["topics"][0])]
+                args = dict(decoder.process_log(log)["args"])
+                place = (log["blockNumber"], log["logIndex"], bytes(log["transactionHash"]))
+                events.append(Event(name, args, self.artifact.name, *place))
+        return events
+
+    def logged(self, from_block: int = 0) -> list[Event]:
+        """Return the events of this contract since block `from_block`, in order."""
+        return self.events(self.chain.logs([self.address], from_block))

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bfl_stpc.ledger.audit import Trail
 from bfl_stpc.ledger.chain import Chain, Receipt
-from bfl_stpc.ledger.contract import Contract, Event
+from bfl_stpc.ledger.consent import Consents
+from bfl_stpc.ledger.contract import Event
 from bfl_stpc.ledger.identity import Identity
 from bfl_stpc.ledger.registry import SESSION_SECONDS, Registry, Session
 from bfl_stpc.ledger.rounds import Approval, Durations, Result, Rounds, RoundState
@@ -17,13 +19,18 @@ class Ledger:
         chain: where the contracts live.
         registry: hospitals, keys and logins.
         rounds: the rounds.
+        trail: the audit trail.
+        consents: patients' consent, and decisions on requests.
         coordinator: who opens and finalises rounds.
         threshold: fewest uploads whose sum may be opened.
     """
 
-    def __init__(self, chain: Chain, registry: Registry, rounds: Rounds, coordinator: Identity, threshold: int) -> None:
+    def __init__(
+        self, registry: Registry, rounds: Rounds, consents: Consents, coordinator: Identity, threshold: int
+    ) -> None:
         """Bring deployed contracts together; see `deploy`."""
-        self.chain, self.registry, self.rounds = chain, registry, rounds
+        self.chain, self.registry, self.rounds = registry.contract.chain, registry, rounds
+        self.consents, self.trail = consents, consents.trail
         self.coordinator, self.threshold = coordinator, threshold
 
     @classmethod
@@ -51,7 +58,8 @@ class Ledger:
         for name, address in hospitals.items():
             registry.register(admin, name, address)
         rounds = Rounds.deploy(chain, admin, registry, coordinator or admin)
-        return cls(chain, registry, rounds, coordinator or admin, threshold)
+        consents = Consents.deploy(chain, admin, registry, Trail.deploy(chain, admin, registry))
+        return cls(registry, rounds, consents, coordinator or admin, threshold)
 
     def login(self, identity: Identity, *, round: int, model: bytes) -> Session:
         """Log a hospital in for `round` and `model` (SHA-256 of the global weights); see `Registry.login`."""
@@ -133,10 +141,10 @@ class Ledger:
 
     def events(self, from_block: int = 0) -> list[Event]:
         """Return all events of the contracts since block `from_block`, in order."""
-        contracts: list[Contract] = [self.registry.contract, self.rounds.contract]
-        addresses = [c.address for c in contracts]
-        logs = self.chain.web3.eth.get_logs({"fromBlock": from_block, "toBlock": "latest", "address": addresses})  # type: ignore[typeddict-item]
-        found = [event for contract in contracts for event in contract.events(logs)]
+        wrapped = (self.registry, self.rounds, self.trail, self.consents)
+        by_address = {w.contract.address: w.contract for w in wrapped}
+        logs = self.chain.logs(list(by_address), from_block)
+        found = [event for contract in by_address.values() for event in contract.events(logs)]
         return sorted(found, key=lambda e: (e.block, e.index))
 
     def head_hash(self) -> bytes:

@@ -5,9 +5,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from eth.abc import BlockAPI, ReceiptAPI
 from eth.vm.forks import CancunVM
 from eth_tester import PyEVMBackend
 from eth_tester.backends.pyevm.main import ZERO_ADDRESS, get_default_genesis_params
+from eth_utils import ValidationError
 
 GENESIS_TIME = 1_767_225_600  # 2026-01-01T00:00:00Z, in seconds since 1970
 BLOCK_SECONDS = 1
@@ -51,13 +53,49 @@ class DeterministicBackend(PyEVMBackend):
         self.mine_ms = 1e3 * (time.perf_counter() - start)
         return hashes
 
-    def mine_all(self, raw_transactions: Sequence[bytes]) -> tuple[Any, tuple[Any, ...]]:
-        """Execute signed transactions in one block. Return the block and its receipts, in order."""
-        builder = self.chain.get_vm().get_transaction_builder()
+    def mine_all(self, raw_transactions: Sequence[bytes]) -> tuple[BlockAPI, tuple[ReceiptAPI, ...]]:
+        """Execute signed transactions in one block and append it. Return the block and its receipts, in order."""
+        block, receipts = self.build(raw_transactions)
+        self.chain.persist_block(block)
+        self.settle()
+        return block, receipts
+
+    def build(self, raw_transactions: Sequence[bytes]) -> tuple[BlockAPI, tuple[ReceiptAPI, ...]]:
+        """Execute signed transactions in a block that is not appended. Return it and its receipts, in order."""
+        vm = self.chain.get_vm()
+        builder = vm.get_transaction_builder()
         transactions = [builder.decode(raw) for raw in raw_transactions]
-        imported, receipts, _ = self.chain.mine_all(transactions, **self._seal(ZERO_ADDRESS))
+        header, receipts, _ = vm.apply_all_transactions(transactions, self.chain.header)
+        filled = vm.set_block_transactions_and_withdrawals(vm.get_block(), header, transactions, receipts)
+        return vm.mine_block(filled, **self._seal(ZERO_ADDRESS)).block, tuple(receipts)
+
+    def check(self, block: BlockAPI) -> None:
+        """Execute a block on top of the head and compare it with its header, without appending it.
+
+        Raises:
+            ValidationError: it does not follow the head, or its roots are not what the execution gives.
+        """
+        parent = self.chain.get_canonical_head()
+        if block.header.parent_hash != parent.hash:
+            raise ValidationError(f"its parent is {block.header.parent_hash.hex()}; the head is {parent.hash.hex()}")
+        header = self.chain.create_header_from_parent(parent).copy(gas_used=block.header.gas_used)
+        executed = self.chain.get_vm(header).import_block(block).block
+        if executed.hash != block.hash:
+            pairs = zip(executed.header.as_dict().items(), block.header.as_dict().values())
+            wrong = [name for (name, got), claimed in pairs if got != claimed]
+            raise ValidationError(f"its header claims another {', '.join(wrong)} than its execution gives")
+        self.chain.validate_block(block)
+
+    def append(self, block: BlockAPI) -> None:
+        """Check a block that another chain made, and append it."""
+        self.check(block)
+        self.chain.persist_block(block)
+        self.settle()
+
+    def settle(self) -> None:
+        """Start the next block on top of the head."""
+        self.chain.header = self.chain.create_header_from_parent(self.chain.get_canonical_head())
         self._next_time(BLOCK_SECONDS)
-        return imported.imported_block, receipts
 
     def _each(self, num_blocks: int) -> Any:
         for number in range(num_blocks):
