@@ -135,6 +135,22 @@ def test_dependence_points_where_a_clinician_expects(default):
     assert abs(correlation("female", "sodium")) < 0.03  # negative control: nothing links them
 
 
+@pytest.mark.parametrize("ceiling", [0.75, 0.999])
+@pytest.mark.parametrize("spread", [0.0, 3.0])
+@pytest.mark.parametrize(("patients", "hospital_count"), [(20, 1), (60, 3), (1000, 50)])
+def test_every_corner_of_the_configuration_generates_a_valid_cohort(ceiling, spread, patients, hospital_count):
+    cohort = ehr.generate(
+        ehr.CohortConfig(
+            seed=0, patients=patients, hospitals=hospital_count, ceiling=ceiling, size_spread=spread,
+            case_mix_spread=spread, calibration_spread=spread, missingness_spread=spread,
+        )
+    )  # fmt: skip
+    features = cohort.features()
+    assert len(features.y) == patients
+    assert ehr.ceiling(features.p).accuracy == pytest.approx(ceiling, abs=1e-6)
+    assert all(features.at(k).size > 0 for k in range(hospital_count))
+
+
 def test_instruments_shift_what_is_recorded():
     exact = ehr.generate(replace(SMALL, calibration_spread=0, missingness_spread=0)).features()
     off = ehr.generate(replace(SMALL, calibration_spread=1, missingness_spread=0)).features()

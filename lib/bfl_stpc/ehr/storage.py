@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import tempfile
@@ -65,8 +66,9 @@ def load(folder: Path) -> Cohort:
     tables = {}
     for name in TABLES:
         path = folder / f"{name}.parquet"
-        _verify(path, _read(path), manifest["files"][path.name])
-        tables[name] = _read_table(path)
+        content = _read(path)
+        _verify(path, content, manifest["files"][path.name])
+        tables[name] = _parse(path, content)
     for name, table in tables.items():
         _restore_categories(name, table, tables, manifest["categories"])
     schema.validate(tables)
@@ -153,9 +155,10 @@ def _differs(path: Path, expected: str, found: str) -> str:
     return f"{path}: SHA-256 is {found}, the manifest says {expected}; delete the folder and generate the cohort again"
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _parse(path: Path, content: bytes) -> pd.DataFrame:
+    """Return the table in `content`, the very bytes that were verified; `path` is for the message."""
     try:
-        return pd.read_parquet(path, engine="pyarrow")
+        return pd.read_parquet(io.BytesIO(content), engine="pyarrow")
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise DataError(f"{path} is not a parquet table ({error}); generate the cohort again") from error
 
