@@ -34,7 +34,9 @@ def test_locks_hold_hashes_and_no_address():
 
 def test_base_lock_holds_the_design_card():
     base = pins(ROOT / "locks" / "base.txt")
-    card = "jupyterlab papermill matplotlib seaborn tensorflow tensorflow-federated tensorflow-privacy tenseal web3 py-evm"
+    card = (
+        "jupyterlab papermill matplotlib seaborn tensorflow tensorflow-federated tensorflow-privacy tenseal web3 py-evm"
+    )
     assert set([*card.split(), "eth-tester", "coincurve"]) <= set(base)
     assert base["tensorflow-federated"] == "0.87.0"
 
@@ -116,7 +118,9 @@ def test_setup_again_takes_no_action():
 
 def make(*arguments):
     # The tests may themselves run under make, which would pass its own variables on.
-    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL")}
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL")
+    }
     return subprocess.run(["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 

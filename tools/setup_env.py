@@ -78,7 +78,9 @@ def run(*command: str) -> None:
     # The compiled bytecode is written by the installer even where the reader's shell forbids Python to write it.
     variables = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     if subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode != 0:
-        raise SetupError(f"`{' '.join(command)}` failed; its message stands above. Mend the cause and run `make setup` again")
+        raise SetupError(
+            f"`{' '.join(command)}` failed; its message stands above. Mend the cause and run `make setup` again"
+        )
 
 
 def install(environment: Path, locks: list[Path], *, project: bool) -> bool:
@@ -95,7 +97,9 @@ def install(environment: Path, locks: list[Path], *, project: bool) -> bool:
     try:
         import ensurepip  # noqa: F401 - Debian ships venv without it
     except ImportError:
-        raise SetupError("this Python has no ensurepip: install it (Debian, Ubuntu: the package python3.11-venv)") from None
+        raise SetupError(
+            "this Python has no ensurepip: install it (Debian, Ubuntu: the package python3.11-venv)"
+        ) from None
     if not python.exists():
         run(sys.executable, "-m", "venv", str(environment))
     stamp.unlink(missing_ok=True)

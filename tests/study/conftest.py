@@ -12,7 +12,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-
 class Study:
     """A checkout with two notebooks, the second needing the first, driven through the command line."""
 
@@ -52,6 +51,6 @@ class Study:
         return self.root / "build" / "smoke" / "results" / name
 
 
-@pytest.fixture()
+@pytest.fixture
 def small_study(tmp_path: Path) -> Study:
     return Study(tmp_path)

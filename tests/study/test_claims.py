@@ -113,9 +113,7 @@ def test_readme_keeps_everything_outside_the_markers(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     (tmp_path / "README.md").write_text("head\n<!-- claims: begin -->\nold\n<!-- claims: end -->\ntail\n")
     claims.write_readme("new\n")
-    assert (tmp_path / "README.md").read_text() == (
-        "head\n<!-- claims: begin -->\nnew\n<!-- claims: end -->\ntail\n"
-    )
+    assert (tmp_path / "README.md").read_text() == ("head\n<!-- claims: begin -->\nnew\n<!-- claims: end -->\ntail\n")
     (tmp_path / "README.md").write_text("no markers")
     with pytest.raises(ClaimError, match="lacks the lines"):
         claims.write_readme("new\n")

@@ -152,7 +152,9 @@ def verify(profile: str) -> list[Finding]:
         ClaimError: a claim lacks its result, or differs without an explanation; all such claims are named.
     """
     findings = examine(profile)
-    bad = [f"{f.claim.id} (printed {f.claim.printed}, measured {f.value})" for f in findings if f.verdict == UNEXPLAINED]
+    bad = [
+        f"{f.claim.id} (printed {f.claim.printed}, measured {f.value})" for f in findings if f.verdict == UNEXPLAINED
+    ]
     if bad:
         raise ClaimError(
             f"claims that differ without an explanation: {', '.join(bad)}: explain them in data/claims.yaml"

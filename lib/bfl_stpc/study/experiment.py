@@ -208,4 +208,3 @@ def load_result(profile: str, notebook: str, name: str) -> dict[str, Any]:
     if name not in results:
         raise StoreError(f"{notebook} records no result {name!r} under profile {profile}; it has {sorted(results)}")
     return results[name]
-

@@ -24,7 +24,9 @@ def stripped(path: Path) -> bytes:
     try:
         notebook = nbformat.read(path, as_version=4)
     except Exception as error:
-        raise StudyError(f"{paths.relative(path)} is not a notebook ({error}): restore it with `git checkout`") from error
+        raise StudyError(
+            f"{paths.relative(path)} is not a notebook ({error}): restore it with `git checkout`"
+        ) from error
     notebook.metadata = {key: notebook.metadata[key] for key in KEPT_METADATA if key in notebook.metadata}
     notebook.metadata["kernelspec"] = KERNEL
     for number, cell in enumerate(notebook.cells):

@@ -57,9 +57,12 @@ class Hospital:
     def train(self, weights: NDArray[np.float32], ticket: Ticket) -> NDArray[np.float64]:
         """Return the clipped update float64 (d,) of local training from `weights` on this hospital's records."""
         with self.meter.step("train", self.name):
-            seed = derive_seed(self.experiment, self.name, ticket.round)
-            update = federated.local_updates(weights, [self.data], self.config, [seed])[0]
-            return clip_norm(update, self.clip)
+            return self.clipped_update(weights, ticket.round)
+
+    def clipped_update(self, weights: NDArray[np.float32], round: int) -> NDArray[np.float64]:
+        """Return the update float64 (d,) of one round's training, at most `clip` long; a function of data and seed."""
+        seed = derive_seed(self.experiment, self.name, round)
+        return clip_norm(federated.local_updates(weights, [self.data], self.config, [seed])[0], self.clip)
 
     def protect(
         self, update: NDArray[np.float64], ticket: Ticket, directory: stpc.Directory, key: stpc.PublicKey
@@ -131,6 +134,8 @@ class Consortium:
         params: fixed point, packing and encryption, agreed by all.
         book: the ledger.
         meter: where the third parties' steps are noted.
+        ticket: of the last round, if any.
+        received: the uploads that the aggregator received in it.
     """
 
     hospitals: list[Hospital]
@@ -139,11 +144,14 @@ class Consortium:
     params: stpc.Parameters
     book: Ledger
     meter: Meter
+    ticket: Ticket | None = None
+    received: list[stpc.Upload] = field(default_factory=list, repr=False)
 
     def open_round(self, number: int, model: bytes) -> Ticket:
         """Open the round on chain, demanding check values modulo t."""
         with self.meter.step("open", "aggregator"):
-            return self.book.open_round(number, model=model, check_modulus=self.params.modulus)
+            self.ticket = self.book.open_round(number, model=model, check_modulus=self.params.modulus)
+            return self.ticket
 
     def share_keys(self, ticket: Ticket) -> stpc.Directory:
         """Have every hospital advertise its keys and share its secrets with the others."""
@@ -154,6 +162,7 @@ class Consortium:
     def add(self, uploads: list[stpc.Upload], ticket: Ticket) -> stpc.Aggregate:
         """Check the uploads against their commitments, add the ciphertexts, and publish the sum's hash."""
         with self.meter.step("aggregate", "aggregator") as step:
+            self.received = uploads
             aggregate = self.aggregator.add(uploads, ticket, self.book.revealed(ticket))
             step.gas = self.book.publish_aggregate(ticket, aggregate.digest).gas
             step.sent = len(aggregate.payload)
