@@ -37,7 +37,7 @@ def test_base_lock_holds_the_design_card():
     card = (
         "jupyterlab papermill matplotlib seaborn tensorflow tensorflow-federated tensorflow-privacy tenseal web3 py-evm"
     )
-    assert set([*card.split(), "eth-tester", "coincurve"]) <= set(base)
+    assert {*card.split(), "eth-tester", "coincurve"} <= set(base)
     assert base["tensorflow-federated"] == "0.87.0"
 
 

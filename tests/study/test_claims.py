@@ -81,7 +81,7 @@ ENTRY = {
     [
         ([ENTRY | {"tolerence": 1}], r"claim x has unknown fields \['tolerence'\]"),
         ([ENTRY, ENTRY], "claim x stands twice"),
-        ([{"id": "x"}], "claim x: .*missing"),
+        ([{"id": "x"}], r"claim x: .*missing"),
         ([ENTRY | {"status": "done"}], "status may only be 'pending'"),
     ],
 )
@@ -96,7 +96,7 @@ def test_verify_fails_on_the_unexplained_and_on_the_missing(tmp_path, monkeypatc
     put(tmp_path, [ENTRY, ENTRY | {"id": "later", "status": "pending"}])
     monkeypatch.setattr(paths, "DATA", tmp_path / "data")
     monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
-    with pytest.raises(ClaimError, match="claim x: .*does not exist: run `make reproduce"):
+    with pytest.raises(ClaimError, match=r"claim x: .*does not exist: run `make reproduce"):
         claims.verify("smoke")
     folder = tmp_path / "build/smoke/results/01_first"
     folder.mkdir(parents=True)

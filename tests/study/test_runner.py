@@ -1,11 +1,11 @@
 """Running notebooks: order, reuse, failure, interruption, bad surroundings. Each test runs the real command line."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -155,15 +155,13 @@ def test_full_disk_is_named_and_nothing_half_written_stays(small_study):
 def kernels_of(root):
     """Process ids of kernels started for the study in `root`."""
     found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/environ", "rb") as file:
-                    environment = file.read()
-            except OSError:
-                continue
-            if f"BFL_STAGE={root}".encode() in environment:
-                found.append(int(entry))
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"BFL_STAGE={root}".encode() in environment:
+            found.append(int(process.name))
     return found
 
 

@@ -163,6 +163,8 @@ def run_notebook(notebook: Notebook, profile: str, key: str, console: Console) -
             papermill.execute_notebook(
                 notebook.path, partial, parameters={"profile": profile}, kernel_name="python3", cwd=paths.NOTEBOOKS,
                 progress_bar=False, engine_name="watched", watch=watch,
+                # Else every kernel warns that it speaks plain TCP, which here never leaves the machine.
+                extra_arguments=["--IPKernelApp.log_level=40"],
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise failure(notebook, partial, watch, error) from None

@@ -15,8 +15,8 @@ def rows_by_hospital(features: ehr.Features, rows: NDArray[np.int64]) -> dict[st
 
 def common_scaler(features: ehr.Features, rows: NDArray[np.int64]) -> federated.Scaler:
     """Return the scaler of all hospitals' `rows`: each adds counts, sums and squares, and no record leaves it."""
-    parts = rows_by_hospital(features, rows).values()
-    return federated.Scaler.from_statistics(sum(federated.statistics(features.X[part]) for part in parts))
+    parts = [federated.statistics(features.X[part]) for part in rows_by_hospital(features, rows).values()]
+    return federated.Scaler.from_statistics(np.sum(parts, axis=0))
 
 
 def records(

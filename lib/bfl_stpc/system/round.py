@@ -52,8 +52,10 @@ def run_round(state: State, consortium: Consortium) -> State:
     stpc.verify_sum(total, tags, challenge, directory)
 
     weights = federated.apply_update(state.weights, total.mean)
-    checks = challenge.inner(total.masked)
-    result = Result(aggregate.digest, federated.digest(weights), len(total.survivors), epsilon=0.0, checks=checks)
+    first, second = challenge.inner(total.masked)
+    result = Result(
+        aggregate.digest, federated.digest(weights), len(total.survivors), epsilon=0.0, checks=(first, second)
+    )
     opening = Opening(state.weights, directory, total, challenge, tags)
     c.close_round(ticket, result, [h.approve(book, ticket, result, opening) for h in hospitals])
     return replace(state, round=ticket.round, weights=weights)
