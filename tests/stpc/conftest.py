@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from bfl_stpc import stpc
 from bfl_stpc.ticket import Ticket
 

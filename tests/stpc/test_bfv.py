@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pytest
 import tenseal as ts
+
 from bfl_stpc import stpc
 from bfl_stpc.errors import Corrupt, Foreign, MessageError, NoiseExhausted, Oversized, Truncated
 from bfl_stpc.stpc.hazmat import bfv
@@ -20,7 +21,9 @@ def secret():
 def payload(secret):
     slots = np.arange(PARAMS.slots(9000), dtype=np.uint64)
     key = secret.public
-    return bfv.write(bfv.encrypt([slots], key, PARAMS), size=9000, round_context=b"r", key=key, params=PARAMS)
+    return bfv.write(
+        bfv.encrypt([slots], key, PARAMS), size=9000, round_context=b"r", peers=bytes(32), key=key, params=PARAMS
+    )
 
 
 def read(data, secret, **changes):
@@ -32,7 +35,7 @@ def resealed(body):
 
 
 def test_round_trip(secret, payload):
-    size, blocks = read(payload, secret)
+    size, _, blocks = read(payload, secret)
     assert size == 9000
     slots = secret.decrypt(blocks, PARAMS.slots(size))
     assert np.array_equal(slots, np.arange(PARAMS.slots(9000)))
@@ -64,13 +67,13 @@ def test_equal_plaintexts_give_different_ciphertexts(secret):
     assert next(bfv.encrypt([slots], key, PARAMS)) != next(bfv.encrypt([slots], key, PARAMS))
 
 
-@pytest.mark.parametrize("length", [0, 10, 111, 150, 40_000, -1, -33])
+@pytest.mark.parametrize("length", [0, 10, 175, 190, 40_000, -1, -33])
 def test_a_truncated_payload_is_refused(secret, payload, length):
     with pytest.raises((Truncated, Corrupt)):
         read(payload[:length], secret)
 
 
-@pytest.mark.parametrize("length", [10, 150, 40_000])
+@pytest.mark.parametrize("length", [10, 190, 40_000])
 def test_truncation_is_named_even_if_the_checksum_was_made_anew(secret, payload, length):
     with pytest.raises(Truncated):
         read(payload[:10] if length == 10 else resealed(payload[:length]), secret)
@@ -101,11 +104,11 @@ def test_oversized_payloads_are_refused_before_they_are_parsed(secret, payload):
     with pytest.raises(Oversized, match="follow the last"):
         read(resealed(payload[:-32] + b"tail"), secret)
     claims = bytearray(payload)
-    claims[104:112] = (2**40).to_bytes(8, "big")
+    claims[136:144] = (2**40).to_bytes(8, "big")
     with pytest.raises(Oversized, match="claims"):
         read(bytes(claims), secret)
     claims = bytearray(payload)
-    claims[112:116] = b"\xff" * 4
+    claims[144:148] = b"\xff" * 4
     with pytest.raises(Oversized, match="a ciphertext of"):
         read(bytes(claims), secret)
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bfl_stpc import stpc
 from bfl_stpc.errors import Corrupt, UpdateError
 from bfl_stpc.stpc.hazmat import fixed_point
 from bfl_stpc.stpc.hazmat.masks import CHUNK
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def slots_of(update, params, records=1, **more):

@@ -4,11 +4,12 @@ import os
 
 import numpy as np
 import pytest
-from bfl_stpc.errors import Corrupt
-from bfl_stpc.stpc.hazmat import masks
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from scipy import stats
+
+from bfl_stpc.errors import Corrupt
+from bfl_stpc.stpc.hazmat import masks
 
 T = 281474976694273
 SMALL = 40961  # of 16-bit words three in eight are redrawn: the mask must stay uniform all the same

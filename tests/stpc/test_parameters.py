@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+
 from bfl_stpc import stpc
 from bfl_stpc.errors import ParameterError
 

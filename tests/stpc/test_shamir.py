@@ -2,11 +2,12 @@ import itertools
 import os
 
 import pytest
-from bfl_stpc.errors import ShareError
-from bfl_stpc.stpc.hazmat import shamir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+
+from bfl_stpc.errors import ShareError
+from bfl_stpc.stpc.hazmat import shamir
 
 
 @settings(max_examples=50, deadline=None)

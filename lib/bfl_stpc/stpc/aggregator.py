@@ -39,7 +39,8 @@ class Aggregator:
             CommitmentMismatch: an upload is not the recorded one, is missing, or was never recorded.
             OutOfOrder: a hospital's upload comes twice.
             TooFewUploads: fewer than the threshold.
-            MessageError: a payload is truncated, oversized, foreign or corrupt, or their sizes differ.
+            MessageError: a payload is truncated, oversized, foreign or corrupt, or payloads differ in their size
+                or in the hospitals whose masks bind them.
         """
         received: dict[str, Upload] = {}
         for upload in uploads:
@@ -56,10 +57,18 @@ class Aggregator:
         require(len(received), ticket, "uploads")
         survivors = tuple(name for name in ticket.members if name in received)
         read = [self._read(received[name].payload, ticket) for name in survivors]
-        if len({size for size, _ in read}) != 1:
-            raise Foreign(f"the updates differ in size: {sorted({size for size, _ in read})} parameters")
-        sums = bfv.add(zip(*(blocks for _, blocks in read), strict=True), self._key, self._params)
-        payload = bfv.write(sums, size=read[0][0], round_context=ticket.context(), key=self._key, params=self._params)
+        if len({r.size for r in read}) != 1:
+            raise Foreign(f"the updates differ in size: {sorted({r.size for r in read})} parameters")
+        if len({r.peers for r in read}) != 1:
+            raise Foreign("the hospitals masked towards different sets of peers: their masks would not cancel")
+        payload = bfv.write(
+            bfv.add(zip(*(r.blocks for r in read), strict=True), self._key, self._params),
+            size=read[0].size,
+            round_context=ticket.context(),
+            peers=read[0].peers,
+            key=self._key,
+            params=self._params,
+        )
         return Aggregate(survivors, payload)
 
     def unmask_request(self, aggregate: Aggregate, ticket: Ticket, shared: Iterable[str]) -> UnmaskRequest:
@@ -98,9 +107,9 @@ class Aggregator:
         """
         transcript = tuple(answers)
         clear = remove_masks(slots, request, directory, transcript, self._params.modulus)
-        size, _ = self._read(aggregate.payload, request.ticket)
+        size = self._read(aggregate.payload, request.ticket).size
         total, records = fixed_point.decode(clear, size, len(request.survivors), self._params)
         return Total(total, records, slots, request, transcript, self._params)
 
-    def _read(self, payload: bytes, ticket: Ticket) -> tuple[int, list[bytes]]:
+    def _read(self, payload: bytes, ticket: Ticket) -> bfv.Container:
         return bfv.read(payload, round_context=ticket.context(), key=self._key, params=self._params)

@@ -46,9 +46,7 @@ class KeyAuthority:
             raise OpeningRefused("the aggregate's survivors are not the hospitals that the ledger recorded")
         if self._opened.get(ticket.context(), aggregate.digest) != aggregate.digest:
             raise OpeningRefused(f"another aggregate of round {ticket.round} was opened before")
-        size, blocks = bfv.read(
-            aggregate.payload, round_context=ticket.context(), key=self.public_key, params=self._params
-        )
-        slots = self._secret.decrypt(blocks, self._params.slots(size))
+        opened = bfv.read(aggregate.payload, round_context=ticket.context(), key=self.public_key, params=self._params)
+        slots = self._secret.decrypt(opened.blocks, self._params.slots(opened.size))
         self._opened[ticket.context()] = aggregate.digest
         return slots

@@ -79,7 +79,11 @@ class Directory:
 
     def index(self, hospital: str) -> int:
         """Return the Shamir abscissa of `hospital`: its place among the members, counted from 1."""
-        return self.ticket.members.index(hospital) + 1
+        return self._indices[hospital]
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.ticket.members, start=1)}
 
 
 @dataclass(frozen=True)

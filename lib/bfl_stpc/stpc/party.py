@@ -35,6 +35,7 @@ class _Round:
     """What a hospital remembers of one round; dropped with the next advert."""
 
     ticket: Ticket
+    context: bytes = field(repr=False)
     mask_secret: bytes = field(repr=False)
     seal_private: X25519PrivateKey = field(repr=False)
     self_seed: bytes = field(repr=False)
@@ -90,7 +91,7 @@ class Party:
         if self._round and self._round.ticket == ticket:
             raise OutOfOrder(f"{self.name!r} has already advertised in round {ticket.round}")
         secret = os.urandom(32)
-        self._round = _Round(ticket, secret, X25519PrivateKey.generate(), os.urandom(32))
+        self._round = _Round(ticket, ticket.context(), secret, X25519PrivateKey.generate(), os.urandom(32))
         mask_key = self._round.mask_private().public_key().public_bytes_raw()
         seal_key = self._round.seal_private.public_key().public_bytes_raw()
         commitment = seed_commitment(ticket, self.name, self._round.self_seed)
@@ -192,7 +193,8 @@ class Party:
         payload = bfv.write(
             bfv.encrypt(self._masked(chunks, state, known), public_key, self._params),
             size=update.size,
-            round_context=ticket.context(),
+            round_context=state.context,
+            peers=bfv.peers_digest(state.shares),
             key=public_key,
             params=self._params,
         )
@@ -260,7 +262,7 @@ class Party:
     def _sealer(self, sender: str, recipient: str, peer: str) -> AESGCM:
         state, directory = self._ready(None)
         secret = masks.agree(state.seal_private, directory.adverts[peer].seal_key)
-        return AESGCM(masks.derive(secret, state.ticket.context(), "share", sender, recipient, length=32))
+        return AESGCM(masks.derive(secret, state.context, "share", sender, recipient, length=32))
 
     def _masked(self, chunks: Iterable[Slots], state: _Round, directory: Directory) -> Iterator[Slots]:
         masker = masks.Masker(*self._mask_keys(state, directory), self._params.modulus)
@@ -271,7 +273,7 @@ class Party:
             yield masked
 
     def _mask_keys(self, state: _Round, directory: Directory) -> tuple[list[bytes], list[bytes]]:
-        context = state.ticket.context()
+        context = state.context
         plus = [masks.self_key(state.self_seed, context, self.name)]
         minus: list[bytes] = []
         for peer in state.shares:

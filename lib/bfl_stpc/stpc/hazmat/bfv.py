@@ -10,6 +10,7 @@ import itertools
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import tenseal as ts
@@ -19,7 +20,7 @@ from tenseal.sealapi import Decryptor
 from bfl_stpc.errors import Corrupt, Foreign, NoiseExhausted, Oversized, Truncated
 from bfl_stpc.stpc.parameters import Parameters
 
-_HEAD = struct.Struct(">8s32s32s32sQ")  # magic, parameters, public key, round context (SHA-256 each), update size
+_HEAD = struct.Struct(">8s32s32s32s32sQ")  # magic; SHA-256 of parameters, key, round context, peers; update size
 _LENGTH = struct.Struct(">I")
 _MAGIC = b"BSTPCct1"
 MAX_SIZE = 1 << 32  # parameters of one update: a bound on what a header may claim
@@ -27,6 +28,14 @@ MAX_SIZE = 1 << 32  # parameters of one update: a bound on what a header may cla
 
 def _context(data: bytes) -> ts.Context:
     return ts.context_from(data, 1)
+
+
+class Container(NamedTuple):
+    """The contents of a payload: size of the update, digest of the hospitals whose masks bind it, ciphertexts."""
+
+    size: int
+    peers: bytes
+    blocks: list[bytes]
 
 
 @dataclass(frozen=True)
@@ -135,13 +144,29 @@ def add(columns: Iterable[tuple[bytes, ...]], key: PublicKey, params: Parameters
         yield total.serialize()
 
 
-def write(blocks: Iterable[bytes], *, size: int, round_context: bytes, key: PublicKey, params: Parameters) -> bytes:
-    """Return the container of ciphertext `blocks` for an update of `size` parameters, ending in its SHA-256.
+def write(
+    blocks: Iterable[bytes],
+    *,
+    size: int,
+    round_context: bytes,
+    peers: bytes,
+    key: PublicKey,
+    params: Parameters,
+) -> bytes:
+    """Return the container of ciphertext `blocks`, ending in its SHA-256.
 
     Blocks are consumed one by one: the container is the only thing held whole.
+
+    Args:
+        blocks: from `encrypt` or `add`.
+        size: parameters of the update.
+        round_context: `Ticket.context()`.
+        peers: 32-byte digest of the hospitals among whom the masks cancel, from `peers_digest`.
+        key: the key that the blocks are encrypted under.
+        params: the parameters of the study.
     """
     out, checksum = io.BytesIO(), hashlib.sha256()
-    head = _HEAD.pack(_MAGIC, params.digest, key.digest, hashlib.sha256(round_context).digest(), size)
+    head = _HEAD.pack(_MAGIC, params.digest, key.digest, hashlib.sha256(round_context).digest(), peers, size)
     for piece in itertools.chain([head], (p for block in blocks for p in (_LENGTH.pack(len(block)), block))):
         out.write(piece)
         checksum.update(piece)
@@ -149,15 +174,20 @@ def write(blocks: Iterable[bytes], *, size: int, round_context: bytes, key: Publ
     return out.getvalue()
 
 
-def read(payload: bytes, *, round_context: bytes, key: PublicKey, params: Parameters) -> tuple[int, list[bytes]]:
-    """Return (update size, ciphertext blocks) of a container; blocks are checked when they are loaded.
+def peers_digest(names: Iterable[str]) -> bytes:
+    """Return the digest of a set of hospitals."""
+    return hashlib.sha256(b"".join(len(n.encode()).to_bytes(4, "big") + n.encode() for n in sorted(names))).digest()
+
+
+def read(payload: bytes, *, round_context: bytes, key: PublicKey, params: Parameters) -> Container:
+    """Return the contents of a container; blocks are checked when they are loaded.
 
     Raises:
         Truncated, Oversized, Foreign, Corrupt: the reason is in the name and the message.
     """
     if len(payload) < _HEAD.size + 32:
         raise Truncated(f"a payload of {len(payload)} bytes is shorter than its header")
-    magic, parameters, public, context, size = _HEAD.unpack_from(payload)
+    magic, parameters, public, context, peers, size = _HEAD.unpack_from(payload)
     if magic != _MAGIC:
         raise Foreign(f"payload version {magic!r}; this library reads {_MAGIC!r}")
     if parameters != params.digest:
@@ -189,4 +219,4 @@ def read(payload: bytes, *, round_context: bytes, key: PublicKey, params: Parame
         raise Oversized(f"{end - position} bytes follow the last ciphertext")
     if hashlib.sha256(memoryview(payload)[:end]).digest() != payload[end:]:
         raise Corrupt("the checksum of the payload fails")
-    return size, blocks
+    return Container(size, peers, blocks)

@@ -1,5 +1,6 @@
 """Shamir's secret sharing of 32-byte secrets over the prime field of 2**256 + 297 elements."""
 
+import functools
 import secrets
 from collections.abc import Mapping
 
@@ -49,20 +50,27 @@ def combine(shares: Mapping[int, bytes], *, threshold: int) -> bytes:
     points = {x: int.from_bytes(share, "big") for x, share in shares.items()}
     if any(x < 1 or len(shares[x]) != SHARE_BYTES or y >= PRIME for x, y in points.items()):
         raise ShareError("a share has the wrong form")
-    chosen = sorted(points)[:threshold]
+    chosen = tuple(sorted(points)[:threshold])
     secret = _at(0, chosen, points)
     if any(_at(x, chosen, points) != points[x] for x in sorted(points)[threshold:]) or secret >> 256:
         raise ShareError("the shares do not belong together: at least one is forged or of another secret")
     return secret.to_bytes(32, "big")
 
 
-def _at(target: int, chosen: list[int], points: Mapping[int, int]) -> int:
-    total = 0
+def _at(target: int, chosen: tuple[int, ...], points: Mapping[int, int]) -> int:
+    """Return the value at `target` of the polynomial through the `chosen` points."""
+    return sum(w * points[x] for w, x in zip(_weights(target, chosen), chosen)) % PRIME
+
+
+@functools.lru_cache(maxsize=512)
+def _weights(target: int, chosen: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the Lagrange weights at `target`: the same for every secret that the same hospitals help to recover."""
+    weights = []
     for x in chosen:
         above, below = 1, 1
         for other in chosen:
             if other != x:
                 above = above * (target - other) % PRIME
                 below = below * (x - other) % PRIME
-        total = (total + points[x] * above * pow(below, -1, PRIME)) % PRIME
-    return total
+        weights.append(above * pow(below, -1, PRIME) % PRIME)
+    return tuple(weights)

@@ -1,0 +1,143 @@
+"""What each coalition holds, beyond the sum, is uniform; with the protection off the same tests fail.
+
+The model under attack is logistic regression on one record: its gradient is (error · record, error), from which the
+record follows by one division. An attacker who can invert anything can invert this.
+"""
+
+import numpy as np
+import pytest
+import tenseal as ts
+from scipy import stats
+
+from bfl_stpc import stpc
+from bfl_stpc.stpc.hazmat import bfv, fixed_point, masks
+
+FEATURES = 4000
+ALPHA = 1e-6  # of a false alarm, per test
+
+
+@pytest.fixture(scope="module")
+def played(world):
+    """Five hospitals; the update of the first is the gradient on one binary record."""
+    w = world(5, bits=16)
+    ticket, rng = w.ticket(), np.random.default_rng(0)
+    record = rng.integers(0, 2, FEATURES)
+    victim = np.append(0.37 * record, 0.37)
+    updates = {n: rng.normal(0, 0.1, FEATURES + 1).clip(-1, 1) for n in w.names} | {w.names[0]: victim}
+    directory = stpc.set_up(list(w.parties.values()), ticket, w.identities)
+    uploads = dict(zip(w.names, w.upload(w.names, updates, ticket, directory)))
+    aggregate = w.add(list(uploads.values()), ticket)
+    total = w.open(aggregate, ticket, directory)
+    return w, ticket, directory, uploads, record, victim, total
+
+
+def uniform_pvalue(slots, modulus):
+    """Chi-square over 64 equal cells of Z_t, for the whole and for the low bits."""
+    whole = np.bincount((slots.astype(object) * 64 // modulus).astype(int), minlength=64)
+    low = np.bincount((slots % np.uint64(64)).astype(int), minlength=64)
+    return min(stats.chisquare(whole).pvalue, stats.chisquare(low).pvalue)
+
+
+def invert(slots, params):
+    """Return the record that gradient inversion reads in slots modulo t."""
+    fields = fixed_point.unpack(slots[:-1], FEATURES + 1, params)
+    gradient = fixed_point.dequantise(fields, 1, params)
+    return (gradient[:-1] / gradient[-1] > 0.5).astype(int)
+
+
+def accuracy(guess, record):
+    return float((guess == record).mean())
+
+
+GUESS = 0.5 + 5 * 0.5 / np.sqrt(FEATURES)  # five standard deviations above a coin
+
+
+def decrypted(played):
+    """The victim's masked vector: what the key authority could read, were it handed the upload."""
+    w, ticket, _, uploads, *_ = played
+    *_, blocks = bfv.read(
+        uploads[w.names[0]].payload, round_context=ticket.context(), key=w.authority.public_key, params=w.params
+    )
+    return w.authority._secret.decrypt(blocks, w.params.slots(FEATURES + 1))
+
+
+def peel(played, slots, colluders, *, self_mask):
+    """Remove from the victim's vector every mask that the coalition knows."""
+    w, ticket, directory, *_ = played
+    victim, context = w.parties[w.names[0]], ticket.context()
+    remove, put_back = [], []
+    if self_mask:  # the aggregator recombined every survivor's seed
+        remove.append(masks.self_key(victim._round.self_seed, context, victim.name))
+    for name in colluders:
+        secret = masks.agree(w.parties[name]._round.mask_private(), directory.adverts[victim.name].mask_key)
+        key = masks.pair_key(secret, context, victim.name, name)
+        (remove if directory.index(victim.name) < directory.index(name) else put_back).append(key)
+    return masks.apply_masks(slots, plus=put_back, minus=remove, modulus=w.params.modulus)
+
+
+def ciphertext_words(played):
+    """The aggregator's view without the secret key: the coefficients of the victim's ciphertext."""
+    w, ticket, _, uploads, *_ = played
+    key = w.authority.public_key
+    *_, blocks = bfv.read(uploads[w.names[0]].payload, round_context=ticket.context(), key=key, params=w.params)
+    ciphertext = ts.bfv_vector_from(key.context, blocks[0]).ciphertext()[0]
+    prime = key.context.seal_context().data.first_context_data().parms().coeff_modulus()[0].value()
+    return np.array([ciphertext[i] for i in range(2 * w.params.ring_degree)], dtype=object), prime
+
+
+def test_aggregator_alone(played):
+    words, prime = ciphertext_words(played)
+    counts = np.bincount((words * 64 // prime).astype(int), minlength=64)
+    assert stats.chisquare(counts).pvalue > ALPHA
+
+
+COALITIONS = {
+    "key authority": ((), False),
+    "aggregator and key authority": ((), True),
+    "both and one hospital": ((1,), True),
+    "both and threshold - 1 hospitals": ((1, 2), True),
+    "both and all hospitals but two": ((2, 3, 4), True),
+}
+
+
+@pytest.mark.parametrize("coalition", COALITIONS)
+def test_a_coalition_holds_uniform_numbers_and_its_inversion_is_a_guess(played, coalition):
+    w, *_, record, _, _ = played
+    hospitals, self_mask = COALITIONS[coalition]
+    held = peel(played, decrypted(played), [w.names[i] for i in hospitals], self_mask=self_mask)
+    assert uniform_pvalue(held[:-1], w.params.modulus) > ALPHA
+    assert accuracy(invert(held, w.params), record) < GUESS
+
+
+def test_with_the_masks_off_the_same_tests_fail(played):
+    w, *_, record, victim, _ = played
+    bare = np.concatenate(list(fixed_point.encode(victim, 100, w.params)))
+    assert uniform_pvalue(bare[:-1], w.params.modulus) < ALPHA
+    assert accuracy(invert(bare, w.params), record) > 0.99
+
+
+def test_a_coalition_of_everybody_else_reads_the_update(played):
+    """The limit of any sum: masks hide a hospital among the honest, and here it is the only one."""
+    w, *_, record, _, _ = played
+    held = peel(played, decrypted(played), w.names[1:], self_mask=True)
+    assert uniform_pvalue(held[:-1], w.params.modulus) < ALPHA
+    assert accuracy(invert(held, w.params), record) > 0.99
+
+
+def test_the_sum_itself_hides_what_a_sum_hides(played):
+    """Not a cryptographic promise: the sum is what the protocol gives away, and one record weighs in it."""
+    *_, record, _, total = played
+    guess = (total.sum[:-1] > np.median(total.sum[:-1])).astype(int)
+    assert 0.6 < accuracy(guess, record) < 0.95  # masks cannot prevent this: differential privacy must
+
+
+def test_two_uploads_of_one_update_share_nothing(world):
+    views = []
+    for model in (b"a" * 32, b"b" * 32):
+        w = world(3)
+        ticket, update = w.ticket(model=model), np.full(4000, 0.25)
+        directory = stpc.set_up(list(w.parties.values()), ticket, w.identities)
+        w.upload(w.names[:1], {w.names[0]: update}, ticket, directory)
+        views.append(masks.from_bytes(w.parties[w.names[0]]._round.masked, w.params.modulus))
+    gap = (views[0] + np.uint64(w.params.modulus) - views[1]) % np.uint64(w.params.modulus)
+    assert uniform_pvalue(gap, w.params.modulus) > ALPHA
