@@ -1,21 +1,35 @@
-"""Federated learning in TensorFlow Federated: model, local training, scaling, evaluation."""
+"""Federated learning in TensorFlow Federated: model, local training, server steps, scaling, evaluation."""
 
-from bfl_stpc.federated.evaluation import Metrics, evaluate, predict
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported: its start-up notes are no news
+
+from bfl_stpc.federated import worker
+from bfl_stpc.federated.evaluation import Metrics, calibration, evaluate, predict, roc
 from bfl_stpc.federated.model import Mlp, digest, init_weights
 from bfl_stpc.federated.scaling import Scaler, statistics
-from bfl_stpc.federated.training import ClientData, TrainConfig, apply_update, local_updates
+from bfl_stpc.federated.server import Averaging, FedAdam, Momentum, apply_update, weighted_mean
+from bfl_stpc.federated.training import ClientData, LocalTraining, TrainConfig, local_updates
 
 __all__ = [
+    "Averaging",
     "ClientData",
+    "FedAdam",
+    "LocalTraining",
     "Metrics",
     "Mlp",
+    "Momentum",
     "Scaler",
     "TrainConfig",
     "apply_update",
+    "calibration",
     "digest",
     "evaluate",
     "init_weights",
     "local_updates",
     "predict",
+    "roc",
     "statistics",
+    "weighted_mean",
+    "worker",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -43,14 +44,29 @@ class Mlp:
 
     def logits(self, weights: tf.Tensor, X: tf.Tensor) -> tf.Tensor:
         """Return the logits float32 (n,) of inputs float32 (n, layers[0]) under flat weights float32 (d,)."""
-        at, hidden = 0, X
-        for number, (i, o) in enumerate(self.shapes):
-            kernel = tf.reshape(weights[at : at + i * o], (i, o))
-            hidden = hidden @ kernel + weights[at + i * o : at + i * o + o]
-            at += i * o + o
+        hidden = X
+        for number, (kernel, bias) in enumerate(self.unflatten(weights)):
+            hidden = hidden @ kernel + bias
             if number < len(self.shapes) - 1:
                 hidden = tf.nn.relu(hidden)
         return hidden[:, 0]
+
+    def unflatten(self, weights: Any) -> list[tuple[Any, Any]]:
+        """Return (kernel (in, out), bias (out,)) of each layer, of a flat NumPy or TensorFlow vector (d,)."""
+        reshape = np.reshape if isinstance(weights, np.ndarray) else tf.reshape
+        parts, at = [], 0
+        for i, o in self.shapes:
+            parts.append((reshape(weights[at : at + i * o], (i, o)), weights[at + i * o : at + i * o + o]))
+            at += i * o + o
+        return parts
+
+    def loss_and_gradient(self, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the mean log loss, in nats, over records X (n, layers[0]), y (n,), and its gradient (d,)."""
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=y, logits=self.logits(weights, X))
+            loss = tf.reduce_mean(losses)
+        return loss, tape.gradient(loss, weights)
 
 
 def init_weights(spec: Mlp, seed: int) -> NDArray[np.float32]:

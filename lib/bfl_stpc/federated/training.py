@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -25,9 +25,32 @@ class ClientData:
     y: NDArray
 
 
+class LocalTraining(Protocol):
+    """What a hospital does with its records in one round. `TrainConfig` is plain SGD; DP-SGD is in `privacy`.
+
+    Attributes:
+        spec: the model.
+    """
+
+    @property
+    def spec(self) -> Mlp:
+        """The model."""
+
+    def structure(self) -> Hashable:
+        """Return what the graph depends on: equal structures share one compiled computation."""
+
+    def parameters(self) -> NDArray[np.float32]:
+        """Return the numbers that may differ between hospitals and rounds without compiling again, (k,)."""
+
+    def train(
+        self, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor, parameters: tf.Tensor, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the trained weights (p,), as a TensorFlow graph; `seed` int64 is the round's and hospital's own."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a hospital trains: plain minibatch SGD with momentum.
+    """How a hospital trains: plain minibatch SGD with momentum, shuffled anew in every epoch.
 
     Attributes:
         spec: the model.
@@ -35,6 +58,7 @@ class TrainConfig:
         batch: records in a minibatch; the last of an epoch may be smaller.
         learning_rate: step size.
         momentum: share of the last step that is kept, 0 for none.
+        proximal: μ of FedProx (Li et al. 2020): the loss gains μ/2·‖w − w_global‖²; 0 is FedAvg.
     """
 
     spec: Mlp
@@ -42,76 +66,108 @@ class TrainConfig:
     batch: int = 64
     learning_rate: float = 0.1
     momentum: float = 0.0
+    proximal: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1:
             raise FederatedError(f"epochs {self.epochs} and batch {self.batch} must be at least 1")
-        if not (self.learning_rate > 0 and 0 <= self.momentum < 1):
+        if not (self.learning_rate > 0 and 0 <= self.momentum < 1 and self.proximal >= 0):
             raise FederatedError(
-                f"learning rate {self.learning_rate} must be positive, momentum {self.momentum} in [0, 1)"
+                f"learning rate {self.learning_rate} must be positive, momentum {self.momentum} in [0, 1), "
+                f"proximal {self.proximal} not negative"
             )
 
+    def structure(self) -> Hashable:
+        """Return the model: the rest are parameters."""
+        return "sgd", self.spec
 
-def _train(config: TrainConfig, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Return the update (d,) = trained − given weights, after all epochs, in one while loop."""
-    n = tf.shape(X)[0]
-    steps = (n + config.batch - 1) // config.batch
+    def parameters(self) -> NDArray[np.float32]:
+        """Return epochs, batch, learning rate, momentum and μ, float32 (5,)."""
+        values = (self.epochs, self.batch, self.learning_rate, self.momentum, self.proximal)
+        return np.array(values, np.float32)
 
-    def epoch_order(epoch: tf.Tensor) -> tf.Tensor:
-        return tf.random.experimental.stateless_shuffle(tf.range(n), tf.stack([seed, tf.cast(epoch, tf.int64)]))
+    def train(
+        self, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor, parameters: tf.Tensor, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the weights after all epochs, in one while loop. The order of an epoch is `epoch_order`."""
+        epochs, batch = tf.cast(parameters[0], tf.int32), tf.cast(parameters[1], tf.int32)
+        learning_rate, momentum, proximal = parameters[2], parameters[3], parameters[4]
+        n = tf.shape(X)[0]
+        steps = (n + batch - 1) // batch
 
-    def step(i: tf.Tensor, order: tf.Tensor, w: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        order = tf.cond(tf.equal(i % steps, 0), lambda: epoch_order(i // steps), lambda: order)
-        start = (i % steps) * config.batch
-        rows = order[start : tf.minimum(start + config.batch, n)]
-        inputs, labels = tf.gather(X, rows), tf.gather(y, rows)
-        with tf.GradientTape() as tape:
-            tape.watch(w)
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=config.spec.logits(w, inputs))
-            loss = tf.reduce_mean(losses)
-        velocity = config.momentum * velocity - config.learning_rate * tape.gradient(loss, w)
-        return i + 1, order, w + velocity, velocity
+        def step(i: tf.Tensor, order: tf.Tensor, w: tf.Tensor, velocity: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            order = tf.cond(tf.equal(i % steps, 0), lambda: epoch_order(n, seed, i // steps), lambda: order)
+            start = (i % steps) * batch
+            rows = order[start : tf.minimum(start + batch, n)]
+            _, gradient = self.spec.loss_and_gradient(w, tf.gather(X, rows), tf.gather(y, rows))
+            gradient += proximal * (w - weights)
+            velocity = momentum * velocity - learning_rate * gradient
+            return i + 1, order, w + velocity, velocity
 
-    state = (tf.constant(0), tf.range(n), weights, tf.zeros_like(weights))
-    total = config.epochs * steps
-    invariants = (tf.TensorShape([]), tf.TensorShape([None]), weights.shape, weights.shape)
-    return tf.while_loop(lambda i, *_: i < total, step, state, shape_invariants=invariants)[2] - weights
+        state = (tf.constant(0), tf.range(n), weights, tf.zeros_like(weights))
+        shapes = (tf.TensorShape([]), tf.TensorShape([None]), weights.shape, weights.shape)
+        return tf.while_loop(lambda i, *_: i < epochs * steps, step, state, shape_invariants=shapes)[2]
 
 
-@lru_cache(maxsize=32)
-def _computation(config: TrainConfig) -> Any:
-    """Return the federated computation (weights @ SERVER, X, y, seed @ CLIENTS) → updates @ CLIENTS."""
-    worker.start()
-    d, inputs = config.spec.size, config.spec.layers[0]
+def epoch_order(n: tf.Tensor, seed: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+    """Return the order int32 (n,) in which the records of one epoch are seen."""
+    key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    return tf.random.experimental.stateless_shuffle(tf.range(n), key)
+
+
+@lru_cache(maxsize=64)
+def _compiled(structure: Hashable, holder: _Held) -> Any:
+    """Return the federated computation (weights @ SERVER; X, y, parameters, seed @ CLIENTS) → updates @ CLIENTS."""
+    config = holder.config
     types = [
-        tff.TensorType(np.float32, [d]),
-        tff.TensorType(np.float32, [None, inputs]),
+        tff.TensorType(np.float32, [config.spec.size]),
+        tff.TensorType(np.float32, [None, config.spec.layers[0]]),
         tff.TensorType(np.float32, [None]),
+        tff.TensorType(np.float32, [config.parameters().size]),
         tff.TensorType(np.int64, []),
     ]
 
     @tff.tensorflow.computation(*types)
-    def local(weights, X, y, seed):  # type: ignore[no-untyped-def]
-        return _train(config, weights, X, y, seed)
+    def local(weights, X, y, parameters, seed):  # type: ignore[no-untyped-def]
+        return config.train(weights, X, y, parameters, seed) - weights
 
     placed = [tff.FederatedType(types[0], tff.SERVER), *(tff.FederatedType(t, tff.CLIENTS) for t in types[1:])]
 
     @tff.federated_computation(*placed)
-    def updates(weights, X, y, seed):  # type: ignore[no-untyped-def]
-        return tff.federated_map(local, (tff.federated_broadcast(weights), X, y, seed))
+    def updates(weights, X, y, parameters, seed):  # type: ignore[no-untyped-def]
+        return tff.federated_map(local, (tff.federated_broadcast(weights), X, y, parameters, seed))
 
     return updates
 
 
-def _check(weights: NDArray, clients: Sequence[ClientData], config: TrainConfig, seeds: Sequence[int]) -> None:
-    if weights.shape != (config.spec.size,) or weights.dtype != np.float32:
+class _Held:
+    """Carries a configuration past the cache, whose key is the structure alone."""
+
+    def __init__(self, config: LocalTraining) -> None:
+        self.config = config
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held)
+
+
+def _check(
+    weights: NDArray, clients: Sequence[ClientData], configs: Sequence[LocalTraining], seeds: Sequence[int]
+) -> None:
+    spec = configs[0].spec
+    if weights.shape != (spec.size,) or weights.dtype != np.float32:
+        raise FederatedError(f"weights are {weights.dtype} {weights.shape}; the model has float32 ({spec.size},)")
+    if not clients or len(clients) != len(seeds) or len(clients) != len(configs):
         raise FederatedError(
-            f"weights are {weights.dtype} {weights.shape}; the model has float32 ({config.spec.size},)"
+            f"{len(clients)} clients, {len(seeds)} seeds, {len(configs)} configurations: "
+            "at least one client, a seed and a configuration for each"
         )
-    if not clients or len(clients) != len(seeds):
-        raise FederatedError(f"{len(clients)} clients and {len(seeds)} seeds: at least one client, a seed for each")
+    if len({config.structure() for config in configs}) > 1:
+        raise FederatedError("the hospitals of one call must train one model by one rule: call once for each")
     for number, client in enumerate(clients):
-        rows, inputs = len(client.X), config.spec.layers[0]
+        rows, inputs = len(client.X), spec.layers[0]
         if rows == 0:
             raise FederatedError(f"client {number} has no records: leave it out of the round")
         if client.X.shape != (rows, inputs) or client.y.shape != (rows,):
@@ -125,30 +181,39 @@ def _check(weights: NDArray, clients: Sequence[ClientData], config: TrainConfig,
 
 
 def local_updates(
-    weights: NDArray[np.float32], clients: Sequence[ClientData], config: TrainConfig, seeds: Sequence[int]
+    weights: NDArray[np.float32],
+    clients: Sequence[ClientData],
+    config: LocalTraining | Sequence[LocalTraining],
+    seeds: Sequence[int],
 ) -> list[NDArray[np.float32]]:
-    """Train at each client from `weights` float32 (d,); return each client's update float32 (d,).
+    """Train at each client from `weights` float32 (p,); return each client's update float32 (p,).
 
-    An update depends on the client's own data and seed alone: one client gives the same bytes by itself as among
-    others. The shuffling is seeded by (seed, epoch).
+    An update depends on the client's own data, configuration and seed alone: one client gives the same bytes by
+    itself as among others, and in any process. A hospital whose records are all of one class trains like any other.
+
+    Args:
+        weights: flat global weights.
+        clients: the hospitals' scaled records.
+        config: one for all, or one for each client; they must agree in their `structure`.
+        seeds: one 64-bit seed for each client, usually `derive_seed(experiment, hospital, round)`.
 
     Raises:
-        FederatedError: shapes or types do not fit the model, or a client has no records or unusable ones.
+        FederatedError: shapes or types do not fit the model, a client has no records or unusable ones, or the
+            training diverged.
     """
-    _check(weights, clients, config, seeds)
+    configs = list(config) if isinstance(config, Sequence) else [config] * len(clients)
+    if not configs:
+        raise FederatedError("no client and no configuration: give at least one of each")
+    _check(weights, clients, configs, seeds)
+    worker.start()
     # TFF takes seeds as signed 64-bit integers.
     signed = [np.array(seed, np.uint64).astype(np.int64) for seed in seeds]
     X = [np.ascontiguousarray(client.X, np.float32) for client in clients]
     y = [np.ascontiguousarray(client.y, np.float32) for client in clients]
-    return [np.asarray(update) for update in _computation(config)(weights, X, y, signed)]
-
-
-def apply_update(weights: NDArray[np.float32], mean: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the new global weights float32 (d,): federated averaging with server learning rate 1 (McMahan 2017).
-
-    Raises:
-        FederatedError: the mean update has another shape, or is not finite.
-    """
-    if mean.shape != weights.shape or not np.isfinite(mean).all():
-        raise FederatedError(f"mean update of shape {mean.shape} for weights {weights.shape}, or not finite")
-    return (weights + mean).astype(np.float32)
+    parameters = [each.parameters() for each in configs]
+    compiled = _compiled(configs[0].structure(), _Held(configs[0]))
+    updates = [np.asarray(update) for update in compiled(weights, X, y, parameters, signed)]
+    for number, update in enumerate(updates):
+        if not np.isfinite(update).all():
+            raise FederatedError(f"client {number}: training diverged: lower the learning rate")
+    return updates

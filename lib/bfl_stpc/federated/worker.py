@@ -53,7 +53,7 @@ def start() -> None:
     if _started:
         return
     if threading.current_thread() is not threading.main_thread():
-        raise FederatedError("TFF's worker must be started in the main thread: call federated.worker.start() there first")
+        raise FederatedError("TFF's worker starts in the main thread only: call federated.worker.start() there first")
     if shutil.which("setpriv") is None:
         warnings.warn(
             "setpriv (util-linux) is missing: TFF's worker_binary is ended at normal exits, "
