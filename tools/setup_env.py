@@ -30,8 +30,8 @@ def check_machine(version: tuple[int, ...], system: str, machine: str, glibc: st
     """
     if version[:2] != (3, 11):
         raise SetupError(
-            f"Python {version[0]}.{version[1]} is not supported: TensorFlow Federated 0.87 has no wheel for it. Install "
-            "Python 3.11 (or `conda env create -f environment.yml`) and run `make setup PYTHON=python3.11`"
+            f"Python {version[0]}.{version[1]} is not supported: TensorFlow Federated 0.87 has no wheel for it. "
+            "Install Python 3.11 (or `conda env create -f environment.yml`) and run `make setup PYTHON=python3.11`"
         )
     if (system, machine) != ("Linux", "x86_64"):
         raise SetupError(

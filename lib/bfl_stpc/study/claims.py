@@ -204,6 +204,19 @@ def write_readme(table: str) -> None:
     write_atomic(readme, (head + begin + table + end + tail).encode())
 
 
+def publish(findings: list[Finding], profile: str) -> str:
+    """Write the claims table into README.md unless the profile is smoke; return what was done.
+
+    Raises:
+        ClaimError: README.md has lost its markers.
+        StoreError: it cannot be written.
+    """
+    if profile == "smoke":
+        return "README.md is left as it is: the smoke profile's cohort is too small to stand for anything"
+    write_readme(markdown(findings, profile))
+    return f"README.md now holds the claims of profile {profile}"
+
+
 def report(findings: list[Finding], profile: str, console: Console) -> None:
     """Print the findings as a table, and how many there are of each verdict."""
     table = Table(title=f"claims of the paper, profile {profile}")
