@@ -29,8 +29,8 @@ def masked_uploads(consortium: Consortium) -> NDArray[np.uint64]:
     key, params, context = consortium.authority.public_key, consortium.params, consortium.ticket.context()
     opened = []
     for upload in consortium.received:
-        size, blocks = bfv.read(upload.payload, round_context=context, key=key, params=params)
-        opened.append(consortium.authority._secret.decrypt(blocks, params.slots(size)))
+        inside = bfv.read(upload.payload, round_context=context, key=key, params=params)
+        opened.append(consortium.authority._secret.decrypt(inside.blocks, params.slots(inside.size)))
     return np.array(opened)
 
 

@@ -1,0 +1,93 @@
+"""Every notebook: stripped, in order, short cells, prose first, declared needs, no number or path typed by hand."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from bfl_stpc.study import claims, notebooks, stripped
+
+ROOT = Path(__file__).parents[2]
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LONGEST_CELL = 25
+
+
+def cells(path, kind):
+    return ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+def test_every_notebook_is_numbered_and_found():
+    assert {path.stem for path in PATHS} == set(notebooks.discover())
+    numbers = [path.stem.split("_")[0] for path in PATHS]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_committed_without_outputs(path):
+    assert path.read_bytes() == stripped.stripped(path), "run `make strip`"
+
+
+def test_cells_are_short(path):
+    assert max(len(code.splitlines()) for code in cells(path, "code")) <= LONGEST_CELL
+
+
+def test_prose_first(path):
+    words = sum(len(text.split()) for text in cells(path, "markdown"))
+    lines = sum(len(code.splitlines()) for code in cells(path, "code"))
+    assert words >= 3 * lines, f"{words} words of prose for {lines} lines of code"
+
+
+def test_begins_with_title_and_question_and_ends_with_finish(path):
+    first = cells(path, "markdown")[0]
+    assert first.startswith(f"# {path.stem[:2]} · ")
+    assert "**Question.**" in first
+    assert cells(path, "code")[-1].strip().endswith("run.finish()")
+
+
+def test_has_three_exercises_with_self_checks(path):
+    code = "\n".join(cells(path, "code"))
+    prose = "\n".join(cells(path, "markdown"))
+    assert "## Exercises" in prose
+    assert len(re.findall(r"\*\*(?:Exercise )?\d[.\d]*\.?\*\*|### Exercise", prose)) >= 3
+    assert "assert" in code
+
+
+def test_reads_only_what_it_declares(path):
+    code = "\n".join(cells(path, "code"))
+    read = set(re.findall(r'run\.result\("(\d\d_\w+)"', code))
+    assert read <= set(notebooks.load(path).needs)
+
+
+def test_no_absolute_path_in_any_cell(path):
+    for text in cells(path, "code") + cells(path, "markdown"):
+        assert not re.search(r"(?<![\w:/.])/(home|root|tmp|usr|work|mnt)/", text), text
+
+
+def test_figures_have_captions_and_alternative_text(path):
+    code = "\n".join(cells(path, "code"))
+    figures = len(re.findall(r"run\.figure\(", code))
+    assert figures == len(re.findall(r"\bcaption=", code)) - len(re.findall(r"run\.table\(", code))
+    assert figures == len(re.findall(r"\balt=", code))
+
+
+def test_claims_are_examined_by_notebooks_that_the_last_one_needs():
+    examined = {claim.notebook for claim in claims.load_claims().values() if claim.status != claims.PENDING}
+    ceilings = {claim.ceiling.split("/")[0] for claim in claims.load_claims().values() if claim.ceiling}
+    assert examined | ceilings <= set(notebooks.discover()["12_claims"].needs)
+
+
+def test_every_claimed_result_is_recorded_by_its_notebook():
+    found = notebooks.discover()
+    for claim in claims.load_claims().values():
+        if claim.status != claims.PENDING:
+            assert claim.notebook in found, claim.id
+
+
+def test_every_need_is_of_an_earlier_notebook():
+    for name, notebook in notebooks.discover().items():
+        assert all(need < name for need in notebook.needs), name

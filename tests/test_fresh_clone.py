@@ -1,0 +1,96 @@
+"""The main job from a fresh clone: the smoke profile, twice with equal results, then nothing to do."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def workers():
+    """Process ids of TFF workers that are alive and were not there before this test's commands."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+            state = (process / "stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            continue
+        if b"worker_binary" in command and state != "Z":
+            found.add(process.name)
+    return found
+
+
+class Clone:
+    """A clone of the committed state, run by this environment's Python."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(root)], check=True)
+
+    def run(self, *arguments: str, build: str = "build") -> subprocess.CompletedProcess:
+        environment = os.environ | {"PYTHONPATH": str(self.root / "lib"), "BFL_BUILD": str(self.root / build)}
+        command = [sys.executable, "-m", "bfl_stpc", *arguments]
+        # Into a file: a worker that outlived its parent would hold a pipe open for ever.
+        log = self.root / f"{'-'.join(arguments[:1])}.log"
+        with log.open("w+") as file:
+            outcome = subprocess.run(command, cwd=self.root, env=environment, stdout=file, stderr=file, check=False)
+        outcome.stdout = log.read_text()
+        return outcome
+
+    def digests(self, build: str) -> dict[str, str]:
+        found = sorted((self.root / build / "smoke" / "results").glob("*/finished.json"))
+        return {path.parent.name: json.loads(path.read_text())["digest"] for path in found}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    return Clone(tmp_path_factory.mktemp("fresh") / "clone")
+
+
+@pytest.mark.slow
+def test_smoke_profile_from_a_fresh_clone(clone):
+    before = workers()
+    first = clone.run("reproduce", "--profile", "smoke")
+    assert first.returncode == 0, first.stdout
+    notebooks = {path.stem for path in (clone.root / "notebooks").glob("*.ipynb")}
+    assert set(clone.digests("build")) == notebooks
+
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=clone.root, capture_output=True, text=True)
+    assert not [line for line in status.stdout.splitlines() if not line.endswith(".log")], status.stdout
+
+    started = time.monotonic()
+    again = clone.run("reproduce", "--profile", "smoke")
+    idle = time.monotonic() - started
+    assert f"0 notebooks to run, {len(notebooks)} up to date" in again.stdout
+    longest = sum(
+        json.loads(path.read_text())["seconds"] for path in (clone.root / "build/smoke/results").glob("*/finished.json")
+    )
+    assert idle < longest / 2  # nothing was run again; a ratio, since machines differ
+
+    verified = clone.run("verify", "--profile", "smoke")
+    assert verified.returncode == 0, verified.stdout
+    assert workers() <= before
+
+
+@pytest.mark.slow
+def test_smoke_profile_repeats_bit_for_bit(clone):
+    """Runs after the first one; the second run has a build folder of its own and shares nothing."""
+    second = clone.run("reproduce", "--profile", "smoke", build="again")
+    assert second.returncode == 0, second.stdout
+    assert clone.digests("again") == clone.digests("build")
+
+
+@pytest.mark.slow
+def test_figures_are_drawn_again_byte_for_byte(clone):
+    figures = clone.root / "figures" / "smoke"
+    before = {path.name: path.read_bytes() for path in figures.glob("*.*")}
+    assert len(before) >= 4
+    # The figures on disk are those of the last run, which had its own build folder.
+    assert clone.run("figures", "--profile", "smoke", build="again").returncode == 0
+    assert {path.name: path.read_bytes() for path in figures.glob("*.*")} == before
