@@ -4,6 +4,7 @@ from bfl_stpc.study.claims import Claim, Finding, examine, judge, load_claims
 from bfl_stpc.study.claims import markdown as claims_table
 from bfl_stpc.study.claims import publish as publish_claims
 from bfl_stpc.study.cohorts import cohort
+from bfl_stpc.study.exercise import check
 from bfl_stpc.study.experiment import Run, load_result, start
 from bfl_stpc.study.intervals import mean_interval
 from bfl_stpc.study.profiles import Profile, load_profile
@@ -13,6 +14,7 @@ __all__ = [
     "Finding",
     "Profile",
     "Run",
+    "check",
     "claims_table",
     "cohort",
     "examine",
