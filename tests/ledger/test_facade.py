@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from bfl_stpc import errors, ledger
 
 

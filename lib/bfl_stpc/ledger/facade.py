@@ -79,6 +79,10 @@ class Ledger:
         options = {"check_modulus": check_modulus, "durations": durations or Durations()}
         return self.rounds.open(self.coordinator, round, model=model, threshold=self.threshold, **options)  # type: ignore[arg-type]
 
+    def ticket(self, round: int) -> Ticket:
+        """Return the ticket of a round that was opened, from the chain alone."""
+        return self.rounds.ticket(round)
+
     def commit(self, identity: Identity, ticket: Ticket, digest: bytes) -> Receipt:
         """Commit a logged-in hospital to the SHA-256 of its ciphertext, salted."""
         return self.rounds.commit(identity, ticket, digest)

@@ -41,9 +41,11 @@ def canonical(resource: Mapping[str, Any]) -> bytes:
     """
     kind = resource.get("resourceType")
     try:
-        get_fhir_model_class(str(kind)).model_validate(resource)
-    except KeyError as error:
+        model = get_fhir_model_class(str(kind))
+    except ValueError as error:
         raise SchemaError(f"{kind!r} is no FHIR R4 resource type") from error
+    try:
+        model.model_validate(resource)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"])) or str(kind)

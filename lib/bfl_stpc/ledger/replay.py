@@ -1,4 +1,4 @@
-"""Blocks as bytes: export a chain, replay it elsewhere. The replay executes everything again, and so finds tampering."""
+"""Blocks as bytes: export a chain and replay it elsewhere, which executes everything again and so finds tampering."""
 
 from collections.abc import Sequence
 

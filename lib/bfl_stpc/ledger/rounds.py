@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bfl_stpc.errors import ConfigError, NotAMember, UploadMismatch
+from bfl_stpc.errors import ConfigError, NotAMember, RoundNotOpen, UploadMismatch
 from bfl_stpc.ledger.chain import Chain, Receipt
 from bfl_stpc.ledger.contract import Contract
 from bfl_stpc.ledger.identity import Identity, name32
@@ -132,12 +132,25 @@ class Rounds:
     ) -> Ticket:
         """Open `round` and return its ticket, as the contract recorded it."""
         lasting = (durations.commit, durations.reveal, durations.aggregate)
-        receipt = self.contract.send(coordinator, "openRound", round, model, threshold, check_modulus, lasting)
-        opened = next(e for e in self.contract.events(receipt.logs) if e.name == "RoundOpened").values
+        self.contract.send(coordinator, "openRound", round, model, threshold, check_modulus, lasting)
+        return self.ticket(round)
+
+    def ticket(self, round: int) -> Ticket:
+        """Return the ticket of a round that was opened: what a hospital that joins reads from the chain.
+
+        Raises:
+            RoundNotOpen: it never was.
+        """
+        f = self.contract.fields("getRound", round)
+        if self.PHASES[f["phase"]] == "none":
+            values: dict[str, object] = {"round": round}
+            raise RoundNotOpen(
+                f"round {round} was never opened; the next is {self.next()}", "FLRoundWrongPhase", values
+            )
         order = self.registry.order()
-        members = tuple(name for i, name in enumerate(order) if opened["members"] >> i & 1)
+        members = tuple(name for i, name in enumerate(order) if f["members"] >> i & 1)
         chain, address = self.contract.chain, bytes.fromhex(self.contract.address[2:])
-        return Ticket(round, model, chain.chain_id, address, members, opened["threshold"])
+        return Ticket(round, f["model"], chain.chain_id, address, members, f["threshold"])
 
     def commit(self, identity: Identity, ticket: Ticket, digest: bytes) -> Receipt:
         """Commit `identity` to `digest` (SHA-256 of its ciphertext), salted; needs a session for this ticket."""
