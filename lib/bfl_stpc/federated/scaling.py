@@ -50,9 +50,15 @@ class Scaler:
         # A constant input carries nothing; rounding must not blow it up.
         return cls(mean, np.where(deviation > 1e-9 * (1 + np.abs(mean)), deviation, 1.0))
 
-    def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return float32 (n, 2d): standardised values, 0 where missing, then 1 where missing and 0 elsewhere."""
+    def transform(self, X: NDArray[np.float32], marked: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Return float32 (n, d + m): standardised values, 0 where missing, then 1 where a marked input is missing.
+
+        Args:
+            X: float32 (n, d), NaN where missing.
+            marked: indices (m,) of the inputs whose absence is shown to the model; all by default.
+        """
         missing = ~np.isfinite(X)
         scaled = (np.where(missing, self.mean, X) - self.mean) / self.deviation
+        shown = missing if marked is None else missing[:, marked]
         # Far outliers of an instrument would dominate a small hospital's gradient.
-        return np.concatenate([np.clip(scaled, -8, 8), missing], axis=1).astype(np.float32)
+        return np.concatenate([np.clip(scaled, -8, 8), shown], axis=1).astype(np.float32)
