@@ -61,14 +61,17 @@ def start() -> None:
             RuntimeWarning,
             stacklevel=2,
         )
-    # A worker inherits an ignored SIGINT (nohup, background jobs), and TFF ends its worker by SIGINT.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     executor_factory.subprocess = types.SimpleNamespace(Popen=GuardedPopen)
     tff.backends.native.execution_contexts.set_sync_local_cpp_execution_context()
     _started = True
     atexit.register(close)
-    _warm_up()
+    # A worker inherits an ignored SIGINT (nohup, background jobs, Jupyter kernels between cells), and TFF ends its
+    # worker by SIGINT: it would wait for ever. The handler is put back, since a kernel relies on its own.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _warm_up()
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _warm_up() -> None:
