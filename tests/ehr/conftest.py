@@ -1,4 +1,5 @@
 import pytest
+
 from bfl_stpc import ehr
 
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from bfl_stpc.ehr import bayes_roc, ceiling
-from bfl_stpc.errors import DataError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
+
+from bfl_stpc.ehr import bayes_roc, ceiling
+from bfl_stpc.errors import DataError
 
 
 def auc_by_definition(p):

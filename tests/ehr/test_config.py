@@ -1,4 +1,5 @@
 import pytest
+
 from bfl_stpc.ehr import CohortConfig
 from bfl_stpc.errors import ConfigError
 

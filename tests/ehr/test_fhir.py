@@ -3,9 +3,10 @@ import json
 from pathlib import Path
 
 import pytest
+from fhir.resources.R4B.bundle import Bundle
+
 from bfl_stpc import ehr
 from bfl_stpc.errors import DataError
-from fhir.resources.R4B.bundle import Bundle
 
 
 def resources(bundle, kind):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+
 from bfl_stpc import ehr
 from bfl_stpc.ehr import outcome
 from bfl_stpc.ehr.codes import CONDITIONS, MEDICATION_FEATURES, MEDICATIONS, QUANTITIES

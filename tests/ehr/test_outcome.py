@@ -2,12 +2,13 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
 from bfl_stpc import ehr
 from bfl_stpc.ehr import outcome
 from bfl_stpc.ehr.codes import FEATURES, REFERENCE
 from bfl_stpc.errors import ConfigError, DataError
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 
 def test_the_printed_formulas_are_what_is_computed(features):

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from bfl_stpc.ehr import schema
 from bfl_stpc.errors import DataError, SchemaError
 

@@ -1,4 +1,5 @@
 import numpy as np
+
 from bfl_stpc import ehr
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from bfl_stpc import ehr
 from bfl_stpc.ehr import storage
 from bfl_stpc.errors import DataError, IntegrityError, SchemaError

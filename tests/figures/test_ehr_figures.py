@@ -3,11 +3,12 @@ import inspect
 import matplotlib as mpl
 import numpy as np
 import pytest
-from bfl_stpc.figures import ehr as plots
-from bfl_stpc.figures.style import FULL, STYLE
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from bfl_stpc.figures import ehr as plots
+from bfl_stpc.figures.style import FULL, STYLE
 
 K = 10
 NAMES = [f"H{k + 1:02d}" for k in range(K)]

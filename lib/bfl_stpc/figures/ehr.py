@@ -141,8 +141,8 @@ def ceiling_sweep(fig: Figure, data: Mapping[str, Any]) -> None:
     ax.text(right, data["printed"] - 1, f"printed: {data['printed']:g} %", color=COLORS["red"], fontsize=7,
             ha="right", va="top")  # fmt: skip
     ax.text(right, data["majority"][-1] - 1, "always the majority", color="0.4", fontsize=7, ha="right", va="top")
-    ax.text(data["crossing"] * 0.94, 72, "here the printed value\nis beyond every classifier", color="0.35", fontsize=6.5,
-            ha="right", va="center")  # fmt: skip
+    beyond = "here the printed value\nis beyond every classifier"
+    ax.text(data["crossing"] * 0.94, 72, beyond, color="0.35", fontsize=6.5, ha="right", va="center")
     ax.set(xscale="log", xlabel="steepness $s$ of p(y|x): easier →", ylabel="per cent", xlim=(s[0], s[-1]))
     _plain_ticks(ax, [1, 3, 10, 30, 100], s)
     ax.set_ylim(min(data["majority"]) - 4, 105)

@@ -48,7 +48,7 @@ def draw(plot: str, data: Mapping[str, Any], *, watermark: str | None = None) ->
         FigureCanvasAgg(figure)
         plot_function(plot)(figure, data)
         if watermark:
-            figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))  # type: ignore[union-attr]
+            figure.set_layout_engine("constrained", rect=(0, 0.03, 1, 0.97))
             figure.text(0.995, 0.005, watermark, ha="right", va="bottom", color="0.55", fontsize=5, in_layout=False)
         drawn = {}
         for kind in FORMATS:

@@ -11,7 +11,9 @@ from bfl_stpc.study.store import sha256
 
 PACKAGE = Path(__file__).parents[1]
 # Drawing and bookkeeping: a change here alters no result, so it must not retrain anything.
-BOOKKEEPING = ("figures", "study/runner", "study/progress", "study/notebooks", "study/claims", "study/sources", "study/exercise")
+BOOKKEEPING = (
+    "figures", "study/runner", "study/progress", "study/notebooks", "study/claims", "study/sources", "study/exercise",
+)  # fmt: skip
 
 
 def imports(code: str) -> set[str]:
