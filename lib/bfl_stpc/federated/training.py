@@ -59,6 +59,7 @@ class TrainConfig:
         learning_rate: step size.
         momentum: share of the last step that is kept, 0 for none.
         proximal: μ of FedProx (Li et al. 2020): the loss gains μ/2·‖w − w_global‖²; 0 is FedAvg.
+        decay: λ of weight decay: the loss gains λ/2·‖w‖².
     """
 
     spec: Mlp
@@ -67,14 +68,15 @@ class TrainConfig:
     learning_rate: float = 0.1
     momentum: float = 0.0
     proximal: float = 0.0
+    decay: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1:
             raise FederatedError(f"epochs {self.epochs} and batch {self.batch} must be at least 1")
-        if not (self.learning_rate > 0 and 0 <= self.momentum < 1 and self.proximal >= 0):
+        if not (self.learning_rate > 0 and 0 <= self.momentum < 1 and min(self.proximal, self.decay) >= 0):
             raise FederatedError(
                 f"learning rate {self.learning_rate} must be positive, momentum {self.momentum} in [0, 1), "
-                f"proximal {self.proximal} not negative"
+                f"proximal {self.proximal} and decay {self.decay} not negative"
             )
 
     def structure(self) -> Hashable:
@@ -82,8 +84,8 @@ class TrainConfig:
         return "sgd", self.spec
 
     def parameters(self) -> NDArray[np.float32]:
-        """Return epochs, batch, learning rate, momentum and μ, float32 (5,)."""
-        values = (self.epochs, self.batch, self.learning_rate, self.momentum, self.proximal)
+        """Return epochs, batch, learning rate, momentum, μ and λ, float32 (6,)."""
+        values = (self.epochs, self.batch, self.learning_rate, self.momentum, self.proximal, self.decay)
         return np.array(values, np.float32)
 
     def train(
@@ -91,7 +93,7 @@ class TrainConfig:
     ) -> tf.Tensor:
         """Return the weights after all epochs, in one while loop. The order of an epoch is `epoch_order`."""
         epochs, batch = tf.cast(parameters[0], tf.int32), tf.cast(parameters[1], tf.int32)
-        learning_rate, momentum, proximal = parameters[2], parameters[3], parameters[4]
+        learning_rate, momentum, proximal, decay = (parameters[i] for i in (2, 3, 4, 5))
         n = tf.shape(X)[0]
         steps = (n + batch - 1) // batch
 
@@ -100,7 +102,7 @@ class TrainConfig:
             start = (i % steps) * batch
             rows = order[start : tf.minimum(start + batch, n)]
             _, gradient = self.spec.loss_and_gradient(w, tf.gather(X, rows), tf.gather(y, rows))
-            gradient += proximal * (w - weights)
+            gradient += proximal * (w - weights) + decay * w
             velocity = momentum * velocity - learning_rate * gradient
             return i + 1, order, w + velocity, velocity
 

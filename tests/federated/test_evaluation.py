@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bfl_stpc import federated
+from bfl_stpc.errors import FederatedError
+
+
+def test_predictions_equal_the_tensorflow_graph(spec, weights, clients):
+    logits = spec.logits(tf.constant(weights), tf.constant(clients[0].X))
+    np.testing.assert_allclose(federated.predict(weights, spec, clients[0].X), tf.sigmoid(logits), rtol=1e-5)
+
+
+def test_metrics_of_a_known_model():
+    spec = federated.Mlp((1, 1))
+    X, y = np.array([[-2.0], [-1.0], [1.0], [2.0]], np.float32), np.array([0, 1, 0, 1])
+    metrics = federated.evaluate(np.array([1.0, 0.0], np.float32), spec, X, y)
+    assert metrics.accuracy == 0.5
+    assert metrics.auc == 0.75
+    assert metrics.patients == 4
+
+
+def test_one_class_has_no_auc_and_no_curve(spec, weights, clients):
+    metrics = federated.evaluate(weights, spec, clients[0].X, np.zeros(37))
+    assert np.isnan(metrics.auc)
+    with pytest.raises(FederatedError, match="all labels are equal"):
+        federated.roc(np.zeros(3), np.arange(3), np.linspace(0, 1, 5))
+    with pytest.raises(FederatedError, match="no patients"):
+        federated.evaluate(weights, spec, clients[0].X[:0], clients[0].y[:0])
+
+
+def test_the_curve_of_a_perfect_order_is_one():
+    curve = federated.roc(np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_array_equal(curve, [1, 1, 1])
+
+
+def test_calibration_of_calibrated_predictions():
+    rng = np.random.default_rng(1)
+    p = rng.random(20000)
+    bins = federated.calibration(rng.random(20000) < p, p)
+    assert np.abs(bins["predicted"] - bins["observed"]).max() < 0.05
+    with pytest.raises(FederatedError, match="fewer bins"):
+        federated.calibration(np.zeros(3), np.zeros(3))
+
+
+def test_weights_flatten_and_digest(spec, weights):
+    parts = [np.ravel(part) for layer in spec.unflatten(weights) for part in layer]
+    np.testing.assert_array_equal(np.concatenate(parts), weights)
+    assert len(federated.digest(weights)) == 32
+    assert federated.digest(weights) != federated.digest(np.nextafter(weights, 1))
+    with pytest.raises(FederatedError):
+        federated.digest(weights.astype(np.float64))
+    with pytest.raises(FederatedError):
+        federated.Mlp((3, 2))

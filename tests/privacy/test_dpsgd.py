@@ -1,0 +1,128 @@
+"""Clipping example by example against TF-Privacy's own optimiser; noise, sampling and their sources."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bfl_stpc import federated, privacy
+from bfl_stpc.errors import PrivacyError
+from bfl_stpc.privacy.dpsgd import sampled
+from bfl_stpc.privacy.ghost import backpropagate, clipped_sum, squared_norms
+
+SPEC = federated.Mlp((6, 8, 4, 1))
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(40, 6)).astype(np.float32)
+Y = (RNG.random(40) < 0.4).astype(np.float32)
+W = federated.init_weights(SPEC, 2)
+SILENT = privacy.DpConfig(SPEC, 0.5, 3, 0.7, 0.0, 0.1, privacy.NoiseSource.SIMULATION)
+
+
+def per_example():
+    """The gradient of each record by itself, by TensorFlow's own differentiation."""
+    return np.stack([SPEC.loss_and_gradient(tf.constant(W), X[i : i + 1], Y[i : i + 1])[1] for i in range(len(Y))])
+
+
+def test_ghost_norms_equal_the_norms_of_per_example_gradients():
+    norms = tf.sqrt(squared_norms(*backpropagate(SPEC, tf.constant(W), tf.constant(X), tf.constant(Y))))
+    np.testing.assert_allclose(norms, np.linalg.norm(per_example(), axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("clip", [0.05, 0.5, 100.0])
+def test_the_clipped_sum_equals_clipping_one_by_one(clip):
+    gradients = per_example()
+    norms = np.linalg.norm(gradients, axis=1)
+    expected = (gradients * np.minimum(1, clip / norms)[:, None]).sum(0)
+    assert (norms > clip).any() == (clip < 10)
+    np.testing.assert_allclose(clipped_sum(SPEC, W, X, Y, tf.constant(clip)), expected, atol=2e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("record", range(3))
+def test_each_record_moves_the_weights_as_under_tf_privacy(record):
+    """TF-Privacy's vectorised Keras optimiser, noise off, one record at a time and all together."""
+    from tensorflow_privacy.privacy.optimizers.dp_optimizer_keras_vectorized import VectorizedDPKerasSGDOptimizer
+
+    rows = slice(None) if record == 0 else slice(record, record + 1)
+    model = tf.keras.Sequential(
+        [tf.keras.layers.InputLayer(input_shape=(6,))]
+        + [tf.keras.layers.Dense(width, "relu") for width in SPEC.layers[1:-1]]
+        + [tf.keras.layers.Dense(1)]
+    )
+    model.set_weights([np.array(part) for layer in SPEC.unflatten(W) for part in layer])
+    count = len(Y[rows])
+    optimizer = VectorizedDPKerasSGDOptimizer(
+        l2_norm_clip=0.7, noise_multiplier=0.0, num_microbatches=count, learning_rate=0.1
+    )
+    loss = tf.keras.losses.BinaryCrossentropy(from_logits=True, reduction=tf.losses.Reduction.NONE)
+    optimizer.minimize(lambda: loss(Y[rows][:, None], model(X[rows])), model.trainable_variables)
+    theirs = np.concatenate([np.ravel(part) for part in model.get_weights()])
+    client = federated.ClientData(X[rows], Y[rows])
+    ours = W + federated.local_updates(W, [client], replace(SILENT, sampling_rate=1.0, steps=1), [1])[0]
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
+def test_poisson_sampling_takes_each_record_by_itself():
+    draws = np.stack([sampled(2000, 0.1, tf.constant(9, tf.int64), tf.constant(step)) for step in range(200)])
+    sizes = draws.sum(1)
+    assert abs(sizes.mean() - 200) < 4 * np.sqrt(180 / 200)
+    assert 0.75 < sizes.var(ddof=1) / 180 < 1.25  # binomial, not fixed
+    assert abs(draws.mean(0) - 0.1).max() < 5 * np.sqrt(0.09 / 200)
+
+
+def noise_of(source, steps=1):
+    flat = federated.Mlp((4000, 1))
+    config = privacy.DpConfig(flat, 0.5, steps, 2.0, 3.0, 0.25, source)
+    empty = federated.ClientData(np.zeros((10, 4000), np.float32), np.zeros(10))
+    start = np.zeros(flat.size, np.float32)
+    start[-1] = -50  # a sure and right answer: no gradient, so the update is the noise alone
+    return federated.local_updates(start, [empty], config, [4])[0]
+
+
+@pytest.mark.parametrize("source", list(privacy.NoiseSource))
+@pytest.mark.parametrize("steps", [1, 4])
+def test_the_noise_has_the_promised_deviation(source, steps):
+    noise = noise_of(source, steps)[:-1] / np.sqrt(steps)
+    expected = 0.25 * 3.0 * 2.0 / (0.5 * 10)  # rate · σ · C ÷ (q n)
+    assert abs(noise.std() / expected - 1) < 0.05
+    assert abs(noise.mean()) < 5 * expected / np.sqrt(noise.size)
+    assert abs(np.mean((noise / expected) ** 4) - 3) < 0.5  # as heavy-tailed as a Gaussian
+
+
+def test_seeded_noise_repeats_and_the_system_s_does_not():
+    simulated, system = privacy.NoiseSource.SIMULATION, privacy.NoiseSource.SYSTEM
+    assert np.array_equal(noise_of(simulated), noise_of(simulated))
+    assert not np.array_equal(noise_of(system), noise_of(system))
+
+
+def test_the_system_s_noise_is_the_default():
+    assert privacy.DpConfig(SPEC, 0.5, 1, 1.0, 1.0, 0.1).noise is privacy.NoiseSource.SYSTEM
+
+
+def test_one_hospital_alone_gives_the_same_bytes_as_among_others():
+    config = replace(SILENT, noise_multiplier=1.0)
+    clients = [federated.ClientData(X, Y), federated.ClientData(X[:7], Y[:7])]
+    together = federated.local_updates(W, clients, config, [1, 2])
+    assert federated.local_updates(W, clients[1:], config, [2])[0].tobytes() == together[1].tobytes()
+
+
+def test_removing_one_record_moves_a_step_by_at_most_the_clip():
+    full = replace(SILENT, sampling_rate=1.0, steps=1, clip=0.3, learning_rate=1.0)
+    (all_,) = federated.local_updates(W, [federated.ClientData(X, Y)], full, [1])
+    (less,) = federated.local_updates(W, [federated.ClientData(X[1:], Y[1:])], full, [1])
+    assert np.linalg.norm(40 * all_ - 39 * less) <= 0.3 * (1 + 1e-4)
+    unclipped = replace(full, clip=1e6)
+    outlier = X.copy()
+    outlier[0] *= 100
+    (all_,) = federated.local_updates(W, [federated.ClientData(outlier, Y)], unclipped, [1])
+    (less,) = federated.local_updates(W, [federated.ClientData(X[1:], Y[1:])], unclipped, [1])
+    assert np.linalg.norm(40 * all_ - 39 * less) > 0.3  # without clipping the bound is broken
+
+
+@pytest.mark.parametrize(
+    "change", [{"sampling_rate": 0}, {"sampling_rate": 1.1}, {"steps": 0}, {"clip": 0}, {"noise_multiplier": -1}]
+)
+def test_settings_that_make_no_sense_are_refused(change):
+    with pytest.raises(PrivacyError):
+        replace(SILENT, **change)
