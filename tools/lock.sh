@@ -11,8 +11,8 @@ compile() {
         --python-version 3.11 --python-platform x86_64-manylinux_2_31 --output-file "$out" "$@"
     echo "wrote $out"
 }
-compile uv "$@" tools/uv.in
 compile base "$@" pyproject.toml
+compile uv "$@" tools/uv.in -c locks/base.txt
 compile dev "$@" pyproject.toml --group dev -c locks/base.txt
 compile distributed "$@" pyproject.toml --group distributed -c locks/dev.txt
 compile book "$@" pyproject.toml --group book -c locks/distributed.txt

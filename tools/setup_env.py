@@ -106,9 +106,11 @@ def install(environment: Path, locks: list[Path], *, project: bool) -> bool:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run(*pip, "--require-hashes", "--no-deps", "-r", "locks/uv.txt")
     uv = str(environment / "bin" / "uv")
-    # uv's own lock stands first: a sync removes what no lock lists.
+    # uv's own lock stands first: a sync removes what no lock lists. Whatever has to be built is built from these.
     listed = [str(lock.relative_to(ROOT)) for lock in [ROOT / "locks" / "uv.txt", *locks]]
-    run(uv, "pip", "sync", "--python", str(python), "--require-hashes", "--compile-bytecode", *listed)
+    print(f"setup: installing {environment.name}, about 3.5 GB and a minute or two", flush=True)
+    hashed = ["--require-hashes", "--no-build-isolation", "--compile-bytecode"]
+    run(uv, "pip", "sync", "--quiet", "--python", str(python), *hashed, *listed)
     if project:
         editable = ["--no-deps", "--no-build-isolation", "--offline", "--editable", "."]
         run(uv, "pip", "install", "--python", str(python), "--quiet", *editable)

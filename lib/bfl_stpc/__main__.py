@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def main() -> int:
     """Run the command line; return the exit status."""
-    # Machine-read output must not be wrapped at the width of a terminal that is not there.
-    console = Console(highlight=False, soft_wrap=True)
+    # A log has no width: only a terminal that is there wraps tables.
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     try:
         return run(parser().parse_args(), console)
     except BflError as error:

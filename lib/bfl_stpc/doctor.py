@@ -46,11 +46,11 @@ def kernel() -> str:
     """
     from jupyter_client.manager import start_new_kernel
 
-    from bfl_stpc.study.runner import check_kernel
+    from bfl_stpc.study.runner import QUIET_KERNEL, check_kernel
 
     check_kernel()
     try:
-        manager, client = start_new_kernel(startup_timeout=60)
+        manager, client = start_new_kernel(startup_timeout=60, extra_arguments=QUIET_KERNEL)
     except RuntimeError as error:
         raise StudyError(f"the Jupyter kernel does not start ({error}): run `make distclean setup`") from error
     try:

@@ -29,6 +29,11 @@ from bfl_stpc.study.progress import Watch, clock
 from bfl_stpc.study.store import explained, read_json, replace_folder, write_atomic
 
 
+# Else every kernel warns that it speaks plain TCP, which here never leaves the machine, and reports the interrupt that
+# Jupyter sends at each shutdown. What a cell raises comes by another way.
+QUIET_KERNEL = ["--IPKernelApp.log_level=50"]
+
+
 class WatchedEngine(NBClientEngine):
     """papermill's engine, telling a `Watch` of every cell."""
 
@@ -163,8 +168,7 @@ def run_notebook(notebook: Notebook, profile: str, key: str, console: Console) -
             papermill.execute_notebook(
                 notebook.path, partial, parameters={"profile": profile}, kernel_name="python3", cwd=paths.NOTEBOOKS,
                 progress_bar=False, engine_name="watched", watch=watch,
-                # Else every kernel warns that it speaks plain TCP, which here never leaves the machine.
-                extra_arguments=["--IPKernelApp.log_level=40"],
+                extra_arguments=QUIET_KERNEL,
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise failure(notebook, partial, watch, error) from None
