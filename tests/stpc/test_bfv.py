@@ -9,7 +9,7 @@ from bfl_stpc import stpc
 from bfl_stpc.errors import Corrupt, Foreign, MessageError, NoiseExhausted, Oversized, Truncated
 from bfl_stpc.stpc.hazmat import bfv
 
-PARAMS = stpc.Parameters(hospitals=200, bits=16)
+PARAMS = stpc.Parameters(hospitals=200, bits=15, plain_bits=47)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_foreign_version_parameters_key_and_round_are_told_apart(secret, payload
     with pytest.raises(Foreign, match="version"):
         read(b"BSTPCct0" + payload[8:], secret)
     with pytest.raises(Foreign, match="other parameters"):
-        read(payload, secret, params=stpc.Parameters(hospitals=199, bits=16))
+        read(payload, secret, params=stpc.Parameters(hospitals=199, bits=15, plain_bits=47))
     with pytest.raises(Foreign, match="another public key"):
         read(payload, secret, key=bfv.SecretKey(PARAMS).public)
     with pytest.raises(Foreign, match="another round"):

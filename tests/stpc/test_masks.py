@@ -91,7 +91,7 @@ def test_masking_equals_arithmetic_on_integers():
     assert masks.apply_masks(slots, keys[:1], keys[1:], T).tolist() == expected
 
 
-@pytest.mark.parametrize(("modulus", "width"), [(T, 6), (SMALL, 2)])
+@pytest.mark.parametrize(("modulus", "width"), [(T, 6), (SMALL, 2), (2**40 - 87, 5)])
 def test_bytes_round_trip(modulus, width):
     slots = np.random.default_rng(2).integers(0, modulus, 77).astype(np.uint64)
     data = masks.to_bytes(slots, modulus)

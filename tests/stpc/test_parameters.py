@@ -15,7 +15,7 @@ from bfl_stpc.errors import ParameterError
         ({"coeff_bits": (60,)}, "at least two"),
         ({"bits": 46}, "lower bits or hospitals"),
         ({"hospitals": 1}, "hides nothing"),
-        ({"hospitals": 256, "bits": 16}, "standard deviations of noise"),
+        ({"hospitals": 72, "bits": 16}, "standard deviations of noise"),
         ({"clip": 0.0}, "clip"),
         ({"clip": float("inf")}, "clip"),
         ({"bits": 1}, "bits a field"),
@@ -28,9 +28,11 @@ def test_unsafe_or_impossible_parameters_are_refused_with_their_reason(changes, 
         stpc.Parameters(**{"hospitals": 10, **changes})
 
 
-@pytest.mark.parametrize(("hospitals", "bits"), [(10, 20), (50, 18), (100, 17), (200, 16)])
-def test_two_fields_fit_a_slot(hospitals, bits):
-    params = stpc.Parameters(hospitals=hospitals, bits=bits)
+@pytest.mark.parametrize(
+    ("hospitals", "bits", "plain_bits"), [(10, 20, 48), (50, 18, 48), (71, 17, 48), (100, 16, 47), (200, 15, 47)]
+)
+def test_two_fields_fit_a_slot(hospitals, bits, plain_bits):
+    params = stpc.Parameters(hospitals=hospitals, bits=bits, plain_bits=plain_bits)
     assert params.fields == 2
     full = hospitals * 2 * params.levels
     assert full < 2**params.field_width

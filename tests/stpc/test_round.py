@@ -20,7 +20,7 @@ def plain_sum(world, updates, names):
     [(3, 0, 1), (3, 1, 8191), (10, 0, 9000), (10, 4, 9000), (50, 20, 100), (100, 40, 20)],
 )
 def test_the_secure_sum_is_the_fixed_point_sum_exactly(world, hospitals, dropped, size):
-    w = world(hospitals)
+    w = world(hospitals, bits=15, plain_bits=47)
     ticket, updates = w.ticket(), w.updates(size)
     directory = stpc.set_up(list(w.parties.values()), ticket, w.identities)
     survivors = w.names[dropped:]

@@ -14,8 +14,9 @@ from bfl_stpc.errors import ParameterError
 # for 128-bit classical security with a ternary secret, by ring degree.
 HE_STANDARD_128: dict[int, int] = {1024: 27, 2048: 54, 4096: 109, 8192: 218, 16384: 438, 32768: 881}
 
-# Decryption fails when the noise exceeds q / 2t; we ask for this many of its standard deviations.
-NOISE_SIGMAS = 9.0
+# Decryption is right while the noise stays below q / 2t, and one bit of budget is left below half of that. We ask for
+# 16 standard deviations to q / 2t: 8 to the refusal, which then meets one honest ciphertext in 2**37.
+NOISE_SIGMAS = 16.0
 
 
 class Weighting(enum.Enum):
@@ -46,7 +47,7 @@ class Parameters:
         rounding: `NEAREST` or `STOCHASTIC`.
         ring_degree: N of the BFV ring Z[x]/(x^N + 1); also the slots of a ciphertext.
         coeff_bits: bits of the primes of the coefficient modulus; the last is dropped after encryption.
-        plain_bits: bits of the plaintext modulus t.
+        plain_bits: bits of the plaintext modulus t; 48 serves up to 71 hospitals, 47 up to 287.
 
     Raises:
         ParameterError: the parameters exceed the HE standard's table, the capacity of a slot, or

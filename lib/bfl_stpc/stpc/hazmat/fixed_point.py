@@ -44,17 +44,20 @@ def quantise(values: NDArray[np.floating], params: Parameters, *, rng: np.random
 
     Rounds to the nearest level (ties to even), or, given `rng`, up or down at random without bias.
     """
-    scaled = np.asarray(values, dtype=np.float64) / params.step
-    whole = np.rint(scaled) if rng is None else np.floor(scaled + rng.random(scaled.size))
-    return (np.clip(whole, -params.levels, params.levels) + params.levels).astype(np.uint64)
+    scaled = np.divide(values, params.step, dtype=np.float64)
+    if rng is None:
+        np.rint(scaled, out=scaled)
+    else:
+        np.floor(np.add(scaled, rng.random(scaled.size), out=scaled), out=scaled)
+        np.minimum(scaled, params.levels, out=scaled)  # a value at the clip may be pushed over it by the last bit
+    scaled += params.levels
+    return scaled.astype(np.uint64)
 
 
 def pack(fields: Slots, params: Parameters) -> Slots:
     """Pack uint64 (d,) fields into uint64 (ceil(d / fields),) slots; the last is padded with zeros."""
     count, width = params.fields, params.field_width
-    rows = np.zeros(-(-fields.size // count) * count, dtype=np.uint64)
-    rows[: fields.size] = fields
-    columns = rows.reshape(-1, count)
+    columns = np.pad(fields, (0, -fields.size % count)).reshape(-1, count)
     slots = columns[:, 0].copy()
     for i in range(1, count):
         slots |= columns[:, i] << np.uint64(width * i)
