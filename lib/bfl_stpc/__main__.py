@@ -42,9 +42,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
         runner.reproduce(arguments.profile, only=arguments.only, console=console)
     elif arguments.command == "verify":
-        from bfl_stpc.study import claims
+        from bfl_stpc.study import claims, reference
 
         claims.report(claims.verify(arguments.profile), arguments.profile, console)
+        console.print(reference.report(arguments.profile))
     elif arguments.command == "figures":
         from bfl_stpc.study import redraw
 

@@ -28,7 +28,9 @@ def measured_over_printed(fig: Figure, data: Mapping[str, Any]) -> None:
             ax.plot(claim["ratio"], place, "o", color=COLORS["blue"])
         ax.annotate(claim["verdict"], (1.01, place), xycoords=("axes fraction", "data"), va="center", fontsize=7)
     ax.set_yticks(range(len(claims)), [claim["claim"] for claim in claims])
-    ax.set(xscale="log", xlim=(0.3, 3.3), ylim=(len(claims) - 0.5, -0.5))
+    shown = [value for claim in claims for value in (claim["ratio"], claim["ceiling"]) if value]
+    widest = 1.15 * max([2.0, *shown, *(1 / value for value in shown)])
+    ax.set(xscale="log", xlim=(1 / widest, widest), ylim=(len(claims) - 0.5, -0.5))
     ax.set_xlabel("measured / printed (dot); best possible / printed (bar)")
     ax.set_xticks([0.5, 1, 2], ["½", "1", "2"])
     ax.minorticks_off()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bfl_stpc.errors import StoreError
 from bfl_stpc.study import paths
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.notebooks import discover
@@ -30,19 +29,21 @@ def keep(profile: str) -> str:
     return f"data/reference/{profile}.json, data/reference/durations.json"
 
 
-def differences(profile: str) -> list[str]:
-    """Return the notebooks whose repeating results are not, bit for bit, those of the reference.
+def report(profile: str) -> str:
+    """Return a line that says whether all repeating results are, bit for bit, those of the committed reference.
 
     Raises:
-        StoreError: there is no reference for this profile, or a notebook has not finished.
+        StoreError: a notebook has not finished.
     """
     path = paths.DATA / "reference" / f"{profile}.json"
     if not path.exists():
-        raise StoreError(f"there is no reference for profile {profile}: make one with `make reference`")
+        return f"there is no committed reference for profile {profile}"
     reference = read_json(path, "git checkout data/reference")
-    found = []
+    differing = []
     for name, kept in reference.items():
         finished = read_json(results_folder(profile, name) / "finished.json", f"make reproduce PROFILE={profile}")
         if finished["digest"] != kept["digest"]:
-            found.append(name)
-    return found
+            differing.append(name)
+    if not differing:
+        return f"all {len(reference)} notebooks gave the reference's results bit for bit (timings aside)"
+    return f"not the reference's results bit for bit, by changed code or another processor: {', '.join(differing)}"

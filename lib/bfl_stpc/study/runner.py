@@ -28,7 +28,6 @@ from bfl_stpc.study.profiles import load_profile
 from bfl_stpc.study.progress import Watch, clock
 from bfl_stpc.study.store import explained, read_json, replace_folder, write_atomic
 
-
 # Else every kernel warns that it speaks plain TCP, which here never leaves the machine, and reports the interrupt that
 # Jupyter sends at each shutdown. What a cell raises comes by another way.
 QUIET_KERNEL = ["--IPKernelApp.log_level=50"]
