@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from bfl_stpc import errors, ledger
+from bfl_stpc.ledger.rounds import commitment_of
 
 
 def sha(text: str) -> bytes:
@@ -34,6 +35,14 @@ def test_the_ticket_is_what_the_chain_recorded(team):
     assert ticket.contract == bytes.fromhex(team.led.rounds.contract.address[2:])
     assert (ticket.chain_id, ticket.threshold) == (team.chain.chain_id, 3)
     assert team.led.round(1).model == ticket.model
+
+
+def test_python_and_contract_compute_the_same_commitment(team):
+    ticket = team.open()
+    address, digest, salt = team.hospital(0).address, sha("ciphertext"), sha("salt")
+    asked = team.led.rounds.contract.ask("commitmentOf", ticket.round, address, digest, salt)
+    assert asked == commitment_of(ticket, address, digest, salt)
+    assert asked != commitment_of(ticket, team.hospital(1).address, digest, salt)
 
 
 def test_another_digest_is_not_the_commitment(team):

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_abi import encode
+from eth_utils import keccak
+
 from bfl_stpc.errors import ConfigError, NotAMember, RoundNotOpen, UploadMismatch
 from bfl_stpc.ledger.chain import Chain, Receipt
 from bfl_stpc.ledger.contract import Contract
@@ -101,6 +104,12 @@ class RoundState:
     opened: bytes | None
 
 
+def commitment_of(ticket: Ticket, address: str, digest: bytes, salt: bytes) -> bytes:
+    """Return the commitment of the hospital at `address` (32 bytes), as `FLRoundManager.commitmentOf` computes it."""
+    types = ["uint256", "address", "uint64", "address", "bytes32", "bytes32"]
+    return keccak(encode(types, [ticket.chain_id, ticket.contract, ticket.round, address, digest, salt]))
+
+
 class Rounds:
     """The round manager of one chain. Refusals are subclasses of `ContractRefused`."""
 
@@ -155,7 +164,7 @@ class Rounds:
     def commit(self, identity: Identity, ticket: Ticket, digest: bytes) -> Receipt:
         """Commit `identity` to `digest` (SHA-256 of its ciphertext), salted; needs a session for this ticket."""
         salt = identity.salt(ticket.context() + digest)
-        commitment = self.contract.ask("commitmentOf", ticket.round, identity.address, digest, salt)
+        commitment = commitment_of(ticket, identity.address, digest, salt)
         return self.contract.send(identity, "commit", ticket.round, commitment)
 
     def reveal(self, identity: Identity, ticket: Ticket, digest: bytes) -> Receipt:
