@@ -46,8 +46,3 @@ def load(path: str):
 @pytest.fixture
 def compile_contracts():
     return load("tools/compile_contracts.py")
-
-
-@pytest.fixture
-def bench_ledger():
-    return load("benchmarks/bench_ledger.py")

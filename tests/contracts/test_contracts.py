@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bfl_stpc.ledger import measure
+
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ROOT / "contracts"
 LEAST_COVERAGE = 95.0  # per cent, of lines and of branches
@@ -70,10 +72,10 @@ def test_every_external_function_is_documented():
                 assert before.startswith("///"), f"{path.name}:{number + 1}: {line.strip()}"
 
 
-def test_gas_is_the_recorded_gas(bench_ledger):
+def test_gas_is_the_recorded_gas():
     recorded = json.loads((CONTRACTS / "gas.json").read_text())
     assert recorded["reasons"]
-    measured = bench_ledger.gas()
+    measured = measure.gas()
     mend = "mend: python benchmarks/bench_ledger.py --gas --accept 'the reason for the change'"
     assert measured == recorded["gas"], mend
 
