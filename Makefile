@@ -44,10 +44,10 @@ lab: setup  ## open the notebooks in JupyterLab
 	@$(VENV)/jupyter lab notebooks
 
 test: setup-dev  ## run all tests, with the smoke profile in a fresh clone
-	@$(VENV)/pytest
+	@$(VENV)/pytest -n 2 --dist loadfile
 
 test-fast: setup-dev  ## run the tests that take seconds
-	@$(VENV)/pytest -m "not slow"
+	@$(VENV)/pytest -n 2 --dist loadfile -m "not slow"
 
 check: setup-dev  ## lint, format, types, stripped notebooks
 	@$(VENV)/ruff check .

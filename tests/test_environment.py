@@ -51,18 +51,27 @@ def test_groups_add_to_the_base_without_changing_it():
 def test_every_override_is_explained_where_it_stands():
     lines = (ROOT / "pyproject.toml").read_text().splitlines()
     overrides = tomllib.loads("\n".join(lines))["tool"]["uv"]["override-dependencies"]
-    assert {re.split(r"[=><]", override)[0] for override in overrides} == {"jax", "jaxlib", "typing-extensions"}
+    assert {re.split(r"[=><]", override)[0] for override in overrides} == {
+        "jax",
+        "jaxlib",
+        "packaging",
+        "typing-extensions",
+    }
     start = lines.index("override-dependencies = [")
     block = lines[start : lines.index("]", start)]
     assert sum(line.lstrip().startswith("#") for line in block) >= 2
 
 
 def test_what_the_overrides_could_break():
+    import jupyterlab.labapp
     import tensorflow_federated as tff
+    import tensorflow_privacy
     import typing_extensions
     from IPython.core import interactiveshell
     from pydantic import BaseModel
 
+    assert jupyterlab.labapp.LabApp.version
+    assert tensorflow_privacy.__version__ == "0.9.0"
     assert hasattr(tff, "federated_computation")
     assert hasattr(typing_extensions, "TypeIs")
     assert interactiveshell

@@ -39,11 +39,12 @@ def machine() -> str:
 
 
 def kernel() -> str:
-    """Start this environment's Jupyter kernel and let it add.
+    """Import JupyterLab, start this environment's kernel and let it add.
 
     Raises:
         StudyError: the kernel is another environment's, does not start or does not answer.
     """
+    import jupyterlab.labapp
     from jupyter_client.manager import start_new_kernel
 
     from bfl_stpc.study.runner import QUIET_KERNEL, check_kernel
@@ -63,7 +64,7 @@ def kernel() -> str:
         manager.shutdown_kernel(now=True)
     if answer != "42":
         raise StudyError(f"the Jupyter kernel says that 6 × 7 is {answer}")
-    return "python3 starts and answers"
+    return f"JupyterLab {jupyterlab.labapp.LabApp.version}, kernel python3 starts and answers"
 
 
 def tff_step() -> str:
@@ -135,7 +136,7 @@ def transaction() -> str:
 
 CHECKS: dict[str, Callable[[], str]] = {
     "machine": machine,
-    "Jupyter kernel": kernel,
+    "Jupyter": kernel,
     "TFF step": tff_step,
     "HE round trip": round_trip,
     "EVM transaction": transaction,
@@ -153,7 +154,7 @@ def examine(console: Console) -> int:
         except (BflError, ImportError, OSError) as error:
             found, mark = f"{type(error).__name__}: {error}", "FAIL"
             failed.append(name)
-        console.print(f"{mark} {name:<16} {found} ({time.monotonic() - started:.1f} s)", markup=False)
+        console.print(f"{mark} {name:<15} {found} ({time.monotonic() - started:.1f} s)", markup=False)
     if failed:
         console.print(f"{len(failed)} of {len(CHECKS)} checks failed: {', '.join(failed)}")
         return 1

@@ -182,6 +182,7 @@ def test_interruption_keeps_the_finished_and_leaves_no_kernel(small_study, numbe
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "notebooks that had finished are kept" in errors
+    assert "Traceback" not in errors
     assert finished(small_study, "01_first")["results"] == 1
     assert not small_study.results("02_second").exists()
     deadline = time.monotonic() + 20

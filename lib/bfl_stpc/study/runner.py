@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -97,6 +98,8 @@ def terminate_as_interrupt() -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C, and Ctrl-C as Ctrl-C even where a parent ignores it, so that kernels are shut down."""
 
     def stop(number: int, frame: object) -> None:
+        # The interrupted cell's task is abandoned; asyncio would print its traceback over our message.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
