@@ -10,6 +10,7 @@ import tenseal as ts
 from scipy import stats
 
 from bfl_stpc import stpc
+from bfl_stpc.attacks import coalition
 from bfl_stpc.stpc.hazmat import bfv, fixed_point, masks
 
 FEATURES = 4000
@@ -39,10 +40,7 @@ def uniform_pvalue(slots, modulus):
 
 
 def invert(slots, params):
-    """Return the record that gradient inversion reads in slots modulo t."""
-    fields = fixed_point.unpack(slots[:-1], FEATURES + 1, params)
-    gradient = fixed_point.dequantise(fields, 1, params)
-    return (gradient[:-1] / gradient[-1] > 0.5).astype(int)
+    return coalition.invert_gradient(slots, FEATURES + 1, params)
 
 
 def accuracy(guess, record):
@@ -52,27 +50,16 @@ def accuracy(guess, record):
 GUESS = 0.5 + 5 * 0.5 / np.sqrt(FEATURES)  # five standard deviations above a coin
 
 
-def decrypted(played):
-    """The victim's masked vector: what the key authority could read, were it handed the upload."""
-    w, ticket, _, uploads, *_ = played
-    *_, blocks = bfv.read(
-        uploads[w.names[0]].payload, round_context=ticket.context(), key=w.authority.public_key, params=w.params
+def held(played, hospitals=(), *, aggregator=False):
+    w, _, directory, uploads, *_, total = played
+    return coalition.held(
+        uploads[w.names[0]],
+        directory,
+        w.params,
+        w.authority,
+        answers=total.answers if aggregator else (),
+        colluders=[w.parties[w.names[i]] for i in hospitals],
     )
-    return w.authority._secret.decrypt(blocks, w.params.slots(FEATURES + 1))
-
-
-def peel(played, slots, colluders, *, self_mask):
-    """Remove from the victim's vector every mask that the coalition knows."""
-    w, ticket, directory, *_ = played
-    victim, context = w.parties[w.names[0]], ticket.context()
-    remove, put_back = [], []
-    if self_mask:  # the aggregator recombined every survivor's seed
-        remove.append(masks.self_key(victim._round.self_seed, context, victim.name))
-    for name in colluders:
-        secret = masks.agree(w.parties[name]._round.mask_private(), directory.adverts[victim.name].mask_key)
-        key = masks.pair_key(secret, context, victim.name, name)
-        (remove if directory.index(victim.name) < directory.index(name) else put_back).append(key)
-    return masks.apply_masks(slots, plus=put_back, minus=remove, modulus=w.params.modulus)
 
 
 def ciphertext_words(played):
@@ -100,13 +87,13 @@ COALITIONS = {
 }
 
 
-@pytest.mark.parametrize("coalition", COALITIONS)
-def test_a_coalition_holds_uniform_numbers_and_its_inversion_is_a_guess(played, coalition):
+@pytest.mark.parametrize("name", COALITIONS)
+def test_a_coalition_holds_uniform_numbers_and_its_inversion_is_a_guess(played, name):
     w, *_, record, _, _ = played
-    hospitals, self_mask = COALITIONS[coalition]
-    held = peel(played, decrypted(played), [w.names[i] for i in hospitals], self_mask=self_mask)
-    assert uniform_pvalue(held[:-1], w.params.modulus) > ALPHA
-    assert accuracy(invert(held, w.params), record) < GUESS
+    hospitals, aggregator = COALITIONS[name]
+    view = held(played, hospitals, aggregator=aggregator)
+    assert uniform_pvalue(view[:-1], w.params.modulus) > ALPHA
+    assert accuracy(invert(view, w.params), record) < GUESS
 
 
 def test_with_the_masks_off_the_same_tests_fail(played):
@@ -119,9 +106,9 @@ def test_with_the_masks_off_the_same_tests_fail(played):
 def test_a_coalition_of_everybody_else_reads_the_update(played):
     """The limit of any sum: masks hide a hospital among the honest, and here it is the only one."""
     w, *_, record, _, _ = played
-    held = peel(played, decrypted(played), w.names[1:], self_mask=True)
-    assert uniform_pvalue(held[:-1], w.params.modulus) < ALPHA
-    assert accuracy(invert(held, w.params), record) > 0.99
+    view = held(played, (1, 2, 3, 4), aggregator=True)
+    assert uniform_pvalue(view[:-1], w.params.modulus) < ALPHA
+    assert accuracy(invert(view, w.params), record) > 0.99
 
 
 def test_the_sum_itself_hides_what_a_sum_hides(played):
