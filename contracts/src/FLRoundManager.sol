@@ -90,7 +90,7 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
     error FLRoundNotRevealed(uint256 round, bytes32 name);
     /// @notice The revealed digest and salt do not open the commitment.
     error FLRoundCommitmentMismatch(bytes32 committed, bytes32 revealed);
-    /// @notice The zero commitment and the zero digest stand for nothing.
+    /// @notice A zero commitment, digest, model or coordinator stands for nothing.
     error FLRoundEmpty();
     /// @notice Only `received` of the `required` uploads arrived.
     error FLRoundTooFewUploads(uint256 received, uint256 required);
@@ -175,6 +175,7 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
         Ownable(admin)
         EIP712("BFL-STPC FLRoundManager", "1")
     {
+        if (coordinator_ == address(0)) revert FLRoundEmpty();
         registry = registry_;
         coordinator = coordinator_;
         emit CoordinatorChanged(address(0), coordinator_);
@@ -182,6 +183,7 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
 
     /// @notice Names another coordinator.
     function setCoordinator(address coordinator_) external onlyOwner whenNotPaused {
+        if (coordinator_ == address(0)) revert FLRoundEmpty();
         emit CoordinatorChanged(coordinator, coordinator_);
         coordinator = coordinator_;
     }

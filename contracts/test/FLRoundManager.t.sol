@@ -342,6 +342,10 @@ contract FLRoundManagerTest is Base {
         vm.expectPartialRevert(Pausable.EnforcedPause.selector);
         rounds.setCoordinator(vm.addr(STRANGER));
         rounds.unpause();
+        vm.expectPartialRevert(FLRoundManager.FLRoundEmpty.selector);
+        rounds.setCoordinator(address(0));
+        vm.expectPartialRevert(FLRoundManager.FLRoundEmpty.selector);
+        new FLRoundManager(address(this), registry, address(0));
         rounds.setCoordinator(vm.addr(STRANGER));
         vm.expectPartialRevert(FLRoundManager.FLRoundCallerForbidden.selector);
         rounds.openRound(1, MODEL, 3, 0, durations);
