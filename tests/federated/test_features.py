@@ -15,7 +15,8 @@ SKEWED = np.array([True, False, False, True])
 
 def inputs(expand):
     scaler = federated.Scaler.from_statistics(hospital_statistics(X, SKEWED))
-    return Inputs(scaler, SKEWED, measured=np.array([0, 1]), marked=np.array([0, 3]), expand=expand)
+    added = {} if expand else {"thresholds": (), "squares": False}
+    return Inputs(scaler, SKEWED, measured=np.array([0, 1]), marked=np.array([0, 3]), **added)
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
@@ -62,3 +63,14 @@ def test_a_constant_input_does_not_blow_up():
 def test_the_logarithm_refuses_what_has_none():
     with pytest.raises(FederatedError, match="input 0"):
         logarithms(np.array([[0.0, 1.0]], np.float32), np.array([True, False]))
+
+
+def test_shared_inputs_read_the_training_rows_only():
+    hospital, rows = np.arange(200) % 4, np.arange(0, 150)
+    measured = np.array([0, 1])
+    made = federated.shared_inputs(X, hospital, rows, skewed=SKEWED, measured=measured)
+    np.testing.assert_allclose(made.scaler.mean, np.nanmean(logarithms(X[:150], SKEWED), 0), rtol=1e-5)
+    changed = X.copy()
+    changed[150:] = 1e3
+    again = federated.shared_inputs(changed, hospital, rows, skewed=SKEWED, measured=measured)
+    np.testing.assert_array_equal(made.scaler.mean, again.scaler.mean)

@@ -61,3 +61,21 @@ def test_personalisation_fits_each_hospital_better(hospitals, spec, clients):
 
 def test_pooling_keeps_every_record(hospitals):
     assert len(federated.pooled(hospitals).y) == 37 + 80 + 5
+
+
+def test_tables_by_hospital_hold_each_row_once():
+    rows = np.array([5, 1, 2, 8])
+    inputs, hospital = np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(10) % 3
+    tables = federated.by_hospital(inputs, np.arange(10) % 2, hospital, ["a", "b", "c"], rows)
+    assert [len(t.y) for t in tables.values()] == [0, 1, 3]
+    np.testing.assert_array_equal(tables["c"].X[:, 0] // 2, [5, 2, 8])
+
+
+@pytest.mark.parametrize(("alpha", "spread"), [(0.1, (0.2, 1)), (1000.0, (0, 0.06))])
+def test_dirichlet_skews_the_outcomes_as_asked(alpha, spread):
+    y, rows = np.arange(6000) % 3 == 0, np.arange(6000)
+    hospital = federated.dirichlet(y, rows, 10, alpha, experiment="test", seed=1)
+    shares = [y[rows[hospital == k]].mean() for k in range(10) if (hospital == k).sum() > 20]
+    assert spread[0] <= np.std(shares) <= spread[1]
+    again = federated.dirichlet(y, rows, 10, alpha, experiment="test", seed=1)
+    np.testing.assert_array_equal(hospital, again)

@@ -1,19 +1,23 @@
 """Federated learning in TensorFlow Federated: model, local training, server steps, scaling, evaluation."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported: its start-up notes are no news
 
 from bfl_stpc.federated import worker
 from bfl_stpc.federated.evaluation import Metrics, calibration, evaluate, predict, roc
-from bfl_stpc.federated.features import Inputs, hospital_statistics, logarithms
+from bfl_stpc.federated.features import Inputs, hospital_statistics, logarithms, shared_inputs
 from bfl_stpc.federated.model import Mlp, digest, init_weights
 from bfl_stpc.federated.scaling import Scaler, statistics
 from bfl_stpc.federated.server import Averaging, FedAdam, Momentum, apply_update, weighted_mean
-from bfl_stpc.federated.simulation import Trained, apart, pooled, train
+from bfl_stpc.federated.simulation import Trained, apart, by_hospital, dirichlet, pooled, train
 from bfl_stpc.federated.training import ClientData, LocalTraining, TrainConfig, local_updates
 
+SEARCH = Path(__file__).with_name("search.csv")  # every setting tried for the notebooks, and its gap in points
+
 __all__ = [
+    "SEARCH",
     "Averaging",
     "ClientData",
     "FedAdam",
@@ -27,8 +31,10 @@ __all__ = [
     "Trained",
     "apart",
     "apply_update",
+    "by_hospital",
     "calibration",
     "digest",
+    "dirichlet",
     "evaluate",
     "hospital_statistics",
     "init_weights",
@@ -37,6 +43,7 @@ __all__ = [
     "pooled",
     "predict",
     "roc",
+    "shared_inputs",
     "statistics",
     "train",
     "weighted_mean",

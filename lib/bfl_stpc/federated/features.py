@@ -41,30 +41,56 @@ class Inputs:
         skewed: bool (d,), inputs of which the logarithm is taken.
         measured: indices of the inputs that are expanded; the others are flags and counts.
         marked: indices of the inputs whose absence is shown to the model.
-        expand: whether squares and hinges are added; without, inputs are only standardised.
+        thresholds: of the hinges, in standard deviations from the mean, on both sides; empty for none.
+        squares: whether squares are added.
     """
 
     scaler: Scaler
     skewed: NDArray[np.bool_]
     measured: NDArray[np.int64]
     marked: NDArray[np.int64]
-    expand: bool = True
+    thresholds: tuple[float, ...] = THRESHOLDS
+    squares: bool = True
 
     @property
     def width(self) -> int:
         """Number of model inputs."""
-        extra = self.measured.size * (1 + 2 * len(THRESHOLDS)) if self.expand else 0
+        extra = self.measured.size * (self.squares + 2 * len(self.thresholds))
         return self.skewed.size + self.marked.size + extra
 
     def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the model's inputs float32 (n, width) for recorded values X float32 (n, d), NaN where missing."""
         scaled = self.scaler.transform(logarithms(X, self.skewed), self.marked)
-        if not self.expand:
-            return scaled
         z = scaled[:, self.measured]
-        hinges = [np.maximum(sign * z - t, 0) for sign in (1, -1) for t in THRESHOLDS]
-        # A third of the square has about unit deviation when z has.
-        return np.concatenate([scaled, z**2 / 3, *hinges], axis=1).astype(np.float32)
+        hinges = [np.maximum(sign * z - t, 0) for sign in (1, -1) for t in self.thresholds]
+        # A third, so that the square of a common z does not outweigh z itself.
+        squares = [z**2 / 3] if self.squares else []
+        return np.concatenate([scaled, *squares, *hinges], axis=1).astype(np.float32)
+
+
+def shared_inputs(
+    X: NDArray[np.float32],
+    hospital: NDArray,
+    rows: NDArray[np.int64],
+    *,
+    skewed: NDArray[np.bool_],
+    measured: NDArray[np.int64],
+    thresholds: tuple[float, ...] = THRESHOLDS,
+    squares: bool = True,
+) -> Inputs:
+    """Return the inputs that all hospitals share, scaled by the sum of their statistics over `rows`.
+
+    Args:
+        X: recorded values float32 (n, d), NaN where missing.
+        hospital: (n,) whose patient each row is.
+        rows: training rows, the only ones that are read.
+        skewed, measured, thresholds, squares: as in `Inputs`; absence is marked for the measured inputs.
+
+    Raises:
+        FederatedError: an input is recorded nowhere, or a skewed one is not positive.
+    """
+    parts = [hospital_statistics(X[rows[hospital[rows] == k]], skewed) for k in np.unique(hospital[rows])]
+    return Inputs(Scaler.from_statistics(np.sum(parts, axis=0)), skewed, measured, measured, thresholds, squares)
 
 
 def hospital_statistics(X: NDArray[np.float32], skewed: NDArray[np.bool_]) -> NDArray[np.float64]:

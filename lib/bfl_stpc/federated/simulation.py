@@ -123,3 +123,31 @@ def pooled(hospitals: Mapping[str, ClientData]) -> ClientData:
     """Return all records as if in one place: the centralised control, which no hospital could allow."""
     tables = list(hospitals.values())
     return ClientData(np.concatenate([t.X for t in tables]), np.concatenate([t.y for t in tables]))
+
+
+def by_hospital(
+    inputs: NDArray[np.float32], y: NDArray, hospital: NDArray, names: Sequence[str], rows: NDArray[np.int64]
+) -> dict[str, ClientData]:
+    """Return each hospital's table: the `rows` (m,) of inputs (n, d) and y (n,) where hospital (n,) is its index."""
+    tables = {}
+    for k, name in enumerate(names):
+        own = rows[hospital[rows] == k]
+        tables[name] = ClientData(inputs[own], y[own].astype(np.float32))
+    return tables
+
+
+def dirichlet(
+    y: NDArray, rows: NDArray[np.int64], hospitals: int, alpha: float, *, experiment: str, seed: int
+) -> NDArray[np.int64]:
+    """Return a hospital for each of `rows`, int64 (m,): each class is dealt by shares from Dirichlet(α) (Hsu 2019).
+
+    A small α gives every hospital its own mix of outcomes and its own size; a large one deals at random.
+    """
+    rng = generator(experiment, seed, "dirichlet")
+    result = np.empty(rows.size, np.int64)
+    for label in (0, 1):
+        own = rng.permutation(np.flatnonzero(y[rows] == label))
+        cuts = np.cumsum(rng.dirichlet(np.full(hospitals, alpha)))[:-1]
+        for k, part in enumerate(np.split(own, np.round(cuts * own.size).astype(int))):
+            result[part] = k
+    return result

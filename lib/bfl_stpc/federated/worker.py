@@ -64,7 +64,6 @@ def start() -> None:
     executor_factory.subprocess = types.SimpleNamespace(Popen=GuardedPopen)
     tff.backends.native.execution_contexts.set_sync_local_cpp_execution_context()
     _started = True
-    atexit.register(close)
     # A worker inherits an ignored SIGINT (nohup, background jobs, Jupyter kernels between cells), and TFF ends its
     # worker by SIGINT: it would wait for ever. The handler is put back, since a kernel relies on its own.
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -87,16 +86,17 @@ def _warm_up() -> None:
 def close() -> None:
     """End the worker; a later computation through `start` starts another one. Does nothing if none runs."""
     global _started
-    if not _started:
-        return
     _started = False
-    atexit.unregister(close)
     context_stack_impl.context_stack.set_default_context(runtime_error_context.create_runtime_error_context())
     gc.collect()
     for process in list(_workers):  # whatever a reference elsewhere kept alive
         process.kill()
         process.wait()
     _workers.clear()
+
+
+# Even unused, a context that lives into the interpreter's end makes TFF complain there.
+atexit.register(close)
 
 
 def pids() -> tuple[int, ...]:
