@@ -111,6 +111,22 @@ def test_a_coalition_of_everybody_else_reads_the_update(played):
     assert accuracy(invert(view, w.params), record) > 0.99
 
 
+def test_dropped_hospitals_hide_nobody(world):
+    """Their masks were recombined, so the aggregator knows them: at least two honest hospitals must *survive*."""
+    w = world(5)
+    ticket, rng = w.ticket(), np.random.default_rng(1)
+    record = rng.integers(0, 2, FEATURES)
+    updates = w.updates(FEATURES + 1) | {w.names[0]: np.append(0.37 * record, 0.37)}
+    directory = stpc.set_up(list(w.parties.values()), ticket, w.identities)
+    uploads = w.upload(w.names[:3], updates, ticket, directory)
+    total = w.open(w.add(uploads, ticket), ticket, directory)
+    for colluders, broken in ((w.names[1:2], False), (w.names[1:3], True)):
+        parties = [w.parties[n] for n in colluders]
+        view = coalition.held(uploads[0], directory, w.params, w.authority, answers=total.answers, colluders=parties)
+        assert (accuracy(invert(view, w.params), record) > 0.99) == broken
+        assert (uniform_pvalue(view[:-1], w.params.modulus) < ALPHA) == broken
+
+
 def test_the_sum_itself_hides_what_a_sum_hides(played):
     """Not a cryptographic promise: the sum is what the protocol gives away, and one record weighs in it."""
     *_, record, _, total = played

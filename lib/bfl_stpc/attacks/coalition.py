@@ -29,7 +29,8 @@ def held(
         directory: of the round.
         params: the parameters of the study.
         authority: a key authority that misuses its secret key on a single upload.
-        answers: the unmasking answers, if the aggregator takes part: they give the victim's self mask.
+        answers: the unmasking answers, if the aggregator takes part: they give the victim's self mask, and its
+            pair masks with the hospitals that dropped out.
         colluders: hospitals that hand over their mask keys.
     """
     ticket, name = directory.ticket, upload.hospital
@@ -37,18 +38,16 @@ def held(
     slots = authority._secret.decrypt(opened.blocks, params.slots(opened.size))
     plus: list[bytes] = []
     minus: list[bytes] = []
-    shares = {directory.index(a.hospital): a.seeds[name] for a in answers}
-    if shares:
-        seed = shamir.combine(shares, threshold=ticket.threshold)
-        minus.append(masks.self_key(seed, ticket.context(), name))
-    for party in colluders:
-        state = party._round
-        if state is None:
-            raise ValueError(f"{party.name} takes no part in the round")
-        private: X25519PrivateKey = state.mask_private()
+    transcript, known = list(answers), [_mask_private(party) for party in colluders]
+    if transcript:
+        minus.append(masks.self_key(_recombine("seeds", name, transcript, directory), ticket.context(), name))
+        for dropped in transcript[0].keys:
+            secret = _recombine("keys", dropped, transcript, directory)
+            known.append((dropped, X25519PrivateKey.from_private_bytes(secret)))
+    for peer, private in known:
         secret = masks.agree(private, directory.adverts[name].mask_key)
-        key = masks.pair_key(secret, ticket.context(), name, party.name)
-        (minus if directory.index(name) < directory.index(party.name) else plus).append(key)
+        key = masks.pair_key(secret, ticket.context(), name, peer)
+        (minus if directory.index(name) < directory.index(peer) else plus).append(key)
     return masks.apply_masks(slots, plus=plus, minus=minus, modulus=params.modulus)
 
 
@@ -60,3 +59,14 @@ def invert_gradient(slots: NDArray[np.uint64], size: int, params: Parameters) ->
     fields = fixed_point.unpack(slots[:-1], size, params)
     gradient = fixed_point.dequantise(fields, 1, params)
     return (gradient[:-1] / gradient[-1] > 0.5).astype(np.int64)
+
+
+def _recombine(what: str, owner: str, answers: list[UnmaskAnswer], directory: Directory) -> bytes:
+    shares = {directory.index(answer.hospital): getattr(answer, what)[owner] for answer in answers}
+    return shamir.combine(shares, threshold=directory.ticket.threshold)
+
+
+def _mask_private(party: Party) -> tuple[str, X25519PrivateKey]:
+    if party._round is None:
+        raise ValueError(f"{party.name} takes no part in the round")
+    return party.name, party._round.mask_private()

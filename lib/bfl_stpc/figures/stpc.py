@@ -46,14 +46,13 @@ def bytes_per_parameter(fig: Figure, data: Mapping[str, Any]) -> None:
     """
     fig.set_size_inches(COLUMN, 2.6)
     ax = fig.subplots()
-    palette = ("red", "orange", "blue", "green")
-    for series, name, marker in zip(data["series"], palette, "s^ov"):
+    for series, name, marker in zip(data["series"], ("red", "blue", "green"), "sov"):
         ax.loglog(data["sizes"], series["bytes"], marker + "-", color=COLORS[name], ms=3.5)
-        _name(ax, data["sizes"][-1], series["bytes"][-1], series["label"], COLORS[name])
+        _name(ax, data["sizes"][-1], series["bytes"][-1], series["label"], COLORS[name], va="bottom")
     ax.axhline(data["bound"], color=COLORS["black"], lw=0.9, ls="--")
-    ax.text(data["sizes"][0], data["bound"] * 0.93, "information bound", fontsize=7, va="top")
+    ax.text(data["sizes"][0], data["bound"] * 0.84, "information bound", fontsize=7, va="top")
     ax.set(xlabel="parameters of the model", ylabel="bytes a parameter", xlim=(None, data["sizes"][-1] * 60))
-    ax.set_ylim(data["bound"] * 0.6, None)
+    ax.set_ylim(data["bound"] * 0.5, None)
     ax.set_xticks([s for s in data["sizes"] if np.log10(s) % 1 == 0])
 
 
@@ -87,7 +86,9 @@ def error_and_auc(fig: Figure, data: Mapping[str, Any]) -> None:
     left.set_ylim(data["ckks"] / 6, None)
     right.plot(data["bits"], data["auc"], "o-", color=COLORS["blue"])
     right.axhline(data["auc_plain"], color=COLORS["black"], lw=0.9, ls="--")
-    right.text(data["bits"][-1], data["auc_plain"], "without protection", fontsize=7, va="bottom", ha="right")
+    reach = max(0.01, 1.2 * float(np.abs(np.array(data["auc"]) - data["auc_plain"]).max()))
+    right.set_ylim(data["auc_plain"] - reach, data["auc_plain"] + reach)
+    _name(right, data["bits"][-1], data["auc_plain"], "dashed: without protection", "black", xytext=(0, 8), ha="right")
     right.set(xlabel="bits a field", ylabel="AUC on held-out patients", title="the model does not notice")
     for ax in (left, right):
         ax.set_xticks(data["bits"][::2])
