@@ -17,7 +17,7 @@ $(error unknown profile $(PROFILE): choose smoke, quick or paper)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor reproduce verify figures lab test test-fast check strip lock contracts reference clean distclean
+.PHONY: help setup setup-dev doctor reproduce verify figures lab test test-fast check strip lock contracts contract-tools reference clean distclean
 
 help:  ## print this list
 	@$(PYTHON) tools/help.py
@@ -43,7 +43,10 @@ figures: setup  ## draw all figures again from their recorded data
 lab: setup  ## open the notebooks in JupyterLab
 	@$(VENV)/jupyter lab notebooks
 
-test: setup-dev  ## run all tests, with the smoke profile in a fresh clone
+contract-tools: setup-dev
+	@$(VENV)/python tools/compile_contracts.py --install || echo "tests that need Anvil or Forge will be skipped"
+
+test: contract-tools  ## run all tests, with the smoke profile in a fresh clone
 	@$(VENV)/pytest -n 2 --dist loadfile
 
 test-fast: setup-dev  ## run the tests that take seconds

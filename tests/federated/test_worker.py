@@ -28,6 +28,8 @@ def child(ending):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        # A test run in the background passes an ignored SIGINT on, and no signal would end the child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     return process, int(process.stdout.readline())
 
