@@ -67,7 +67,7 @@ def ciphertext_words(played):
     w, ticket, _, uploads, *_ = played
     key = w.authority.public_key
     *_, blocks = bfv.read(uploads[w.names[0]].payload, round_context=ticket.context(), key=key, params=w.params)
-    ciphertext = ts.bfv_vector_from(key.context, blocks[0]).ciphertext()[0]
+    ciphertext = ts.bfv_vector_from(key.context, bytes(blocks[0])).ciphertext()[0]
     prime = key.context.seal_context().data.first_context_data().parms().coeff_modulus()[0].value()
     return np.array([ciphertext[i] for i in range(2 * w.params.ring_degree)], dtype=object), prime
 

@@ -237,6 +237,14 @@ def test_survivors_other_than_the_ledgers_are_refused(w, summed):
         w.parties[w.names[1]].unmask(other)
 
 
+def test_nothing_is_revealed_while_the_list_of_uploads_may_grow(w, ready):
+    ticket, directory, updates = ready
+    w.upload(w.names[:4], updates, ticket, directory)
+    request = stpc.UnmaskRequest(ticket, w.names[:4], w.names[4:])
+    with pytest.raises(UnmaskRefused, match="may still grow"):
+        w.parties[w.names[1]].unmask(request)
+
+
 def test_foreign_rounds_and_models_are_refused_by_name(w, summed):
     *_, request = summed
     with pytest.raises(Foreign, match="another round"):

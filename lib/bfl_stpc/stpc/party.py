@@ -207,7 +207,7 @@ class Party:
             Foreign: the request is of another round or another global model.
             OutOfOrder: before `receive`.
             UnmaskRefused: overlapping lists, a survivor list other than the ledger's, hospitals outside the
-                set-up, or a second request.
+                set-up, an aggregate that is not published yet, or a second request.
             TooFewUploads: fewer survivors than the threshold.
         """
         state, _ = self._ready(request.ticket)
@@ -221,7 +221,10 @@ class Party:
         if survivors | dropped != set(state.shares):
             raise UnmaskRefused("survivors and dropped are not together the hospitals of the set-up")
         require(len(survivors), state.ticket, "survivors")
-        if survivors != set(self._attest(state.ticket).uploads):
+        said = self._attest(state.ticket)
+        if said.aggregate is None:
+            raise UnmaskRefused("the ledger has published no aggregate yet: its list of uploads may still grow")
+        if survivors != set(said.uploads):
             raise UnmaskRefused("the survivors are not the hospitals whose uploads the ledger recorded")
         state.unmasked = True
         cut = shamir.SHARE_BYTES

@@ -35,7 +35,7 @@ class Container(NamedTuple):
 
     size: int
     peers: bytes
-    blocks: list[bytes]
+    blocks: list[memoryview]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class SecretKey:
         self.public = PublicKey(data, params.digest)  # kept: SEAL serialises the same key to other bytes each time
         self._decryptor = Decryptor(self._context.seal_context().data, self._context.secret_key().data)
 
-    def decrypt(self, blocks: Iterable[bytes], slots: int) -> NDArray[np.uint64]:
+    def decrypt(self, blocks: Iterable[bytes | memoryview], slots: int) -> NDArray[np.uint64]:
         """Return the uint64 (slots,) plaintext of ciphertext `blocks`, each value below t.
 
         Raises:
@@ -101,7 +101,7 @@ class SecretKey:
             parts.append(np.array(vector.decrypt(), dtype=np.int64))
         return np.mod(np.concatenate(parts)[:slots], self._params.modulus).astype(np.uint64)
 
-    def budgets(self, blocks: Iterable[bytes]) -> list[int]:
+    def budgets(self, blocks: Iterable[bytes | memoryview]) -> list[int]:
         """Return the noise budget of each ciphertext block, in bits."""
         loaded = (load(b, self._context, self._params) for b in blocks)
         return [int(self._decryptor.invariant_noise_budget(v.ciphertext()[0])) for v in loaded]
@@ -120,14 +120,14 @@ def encrypt(chunks: Iterable[NDArray[np.uint64]], key: PublicKey, params: Parame
             yield ts._ts_cpp.BFVVector(key.context.data, block.tolist()).serialize()
 
 
-def load(block: bytes, context: ts.Context, params: Parameters) -> ts.BFVVector:
+def load(block: bytes | memoryview, context: ts.Context, params: Parameters) -> ts.BFVVector:
     """Return the ciphertext in `block`.
 
     Raises:
         Corrupt: not a fresh-sized ciphertext (two polynomials, N slots) under the parameters of `context`.
     """
     try:
-        vector = ts.bfv_vector_from(context, block)
+        vector = ts.bfv_vector_from(context, bytes(block))
         ciphertexts = vector.ciphertext()
     except (RuntimeError, ValueError) as error:
         raise Corrupt("a block is not a ciphertext under these parameters") from error
@@ -136,7 +136,7 @@ def load(block: bytes, context: ts.Context, params: Parameters) -> ts.BFVVector:
     return vector
 
 
-def add(columns: Iterable[tuple[bytes, ...]], key: PublicKey, params: Parameters) -> Iterator[bytes]:
+def add(columns: Iterable[tuple[bytes | memoryview, ...]], key: PublicKey, params: Parameters) -> Iterator[bytes]:
     """Yield the serialised sum of each tuple of ciphertext blocks (one block of each upload)."""
     for blocks in columns:
         total = load(blocks[0], key.context, params)
@@ -203,7 +203,8 @@ def read(payload: bytes, *, round_context: bytes, key: PublicKey, params: Parame
     limit = 16 * params.ring_degree * (len(params.coeff_bits) - 1) + 1024  # two polynomials, 8 bytes a coefficient
     if len(payload) > _HEAD.size + 32 + count * (limit + _LENGTH.size):
         raise Oversized(f"{len(payload)} bytes are more than {count} ciphertexts can need")
-    blocks: list[bytes] = []
+    view = memoryview(payload)  # blocks are slices of it: an upload is not held twice
+    blocks: list[memoryview] = []
     position, end = _HEAD.size, len(payload) - 32
     for _ in range(count):
         if position + _LENGTH.size > end:
@@ -214,10 +215,10 @@ def read(payload: bytes, *, round_context: bytes, key: PublicKey, params: Parame
         position += _LENGTH.size
         if position + length > end:
             raise Truncated(f"the payload ends inside ciphertext {len(blocks) + 1} of {count}")
-        blocks.append(payload[position : position + length])
+        blocks.append(view[position : position + length])
         position += length
     if position != end:
         raise Oversized(f"{end - position} bytes follow the last ciphertext")
-    if hashlib.sha256(memoryview(payload)[:end]).digest() != payload[end:]:
+    if hashlib.sha256(view[:end]).digest() != payload[end:]:
         raise Corrupt("the checksum of the payload fails")
     return Container(size, peers, blocks)
