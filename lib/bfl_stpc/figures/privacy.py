@@ -24,7 +24,7 @@ def score_vs_epsilon(fig: Figure, data: Mapping[str, Any]) -> None:
             ax.plot([e] * len(row), row, "o", color=COLORS["blue"], alpha=0.35, ms=3)
         ax.plot(data["epsilon"], np.median(values, axis=1), color=COLORS["blue"])
         level(ax, data["ceiling"][metric], "Bayes ceiling", "grey", "--", 3)
-        level(ax, data["plain"][metric], "federated, no privacy", "black", ":", -9)
+        level(ax, data["plain"][metric], "the same without noise", "black", ":", -9)
         ax.set(xscale="log", xlabel=f"ε at every hospital (δ = {data['delta']:g})", ylabel=name)
         ax.set_xticks(data["epsilon"], [f"{e:g}" for e in data["epsilon"]])
         ax.minorticks_off()
@@ -57,7 +57,7 @@ def hospitals_epsilon(fig: Figure, data: Mapping[str, Any]) -> None:
     level(right, data["common_sigma"], "one σ for all", "orange", "--", 3)
     right.set(xscale="log", xlabel="training records of the hospital", ylabel="noise multiplier σ")
     for ax, ticks in ((left, (0.5, 1, 2, 4, 8, 16, 32)), (right, None)):
-        ax.set_xticks((500, 1000, 2000, 4000, 8000), ("500", "1k", "2k", "4k", "8k"))
+        ax.set_xticks((100, 200, 500, 1000, 2000, 5000), ("100", "200", "500", "1k", "2k", "5k"))
         if ticks:
             low, high = ax.get_ylim()
             kept = [t for t in ticks if low <= t <= high]
@@ -95,7 +95,7 @@ def client_level(fig: Figure, data: Mapping[str, Any]) -> None:
     k = np.asarray(data["hospitals"])
     for name, color, style in (("signal", "blue", "o-"), ("noise", "red", "s--")):
         ax.plot(k, data[name], style, color=COLORS[color])
-    ax.annotate("mean update", (k[0], data["signal"][0]), xytext=(0, -11), textcoords="offset points",
+    ax.annotate("mean update", (k[0], data["signal"][0]), xytext=(0, -14), textcoords="offset points",
                 color=COLORS["blue"], fontsize=7)  # fmt: skip
     ax.annotate("noise", (k[0], data["noise"][0]), xytext=(6, 2), textcoords="offset points",
                 color=COLORS["red"], fontsize=7)  # fmt: skip
@@ -135,6 +135,6 @@ def audit(fig: Figure, data: Mapping[str, Any]) -> None:
     right.annotate("most that so many\ntrials can show", (data["largest"], len(data["bounds"]) - 0.4), ha="right",
                    xytext=(-3, 0), textcoords="offset points", fontsize=6, color="0.35")  # fmt: skip
     right.set_yticks(range(len(data["bounds"])), [one["name"] for one in data["bounds"]])
-    right.invert_yaxis()
-    right.set(xlabel="ε: lower bound (bar), claimed (black mark)", title="canary audit",
-              xlim=(0, 1.12 * data["largest"]), ylim=(len(data["bounds"]) - 0.1, -0.6))  # fmt: skip
+    widest = max([data["largest"], *(one["claimed"] or 0 for one in data["bounds"])])
+    right.set(xlabel="ε: lower bound (bar), claimed (black mark)", title="canary audit", xlim=(0, 1.15 * widest),
+              ylim=(len(data["bounds"]) - 0.1, -0.6))  # fmt: skip
