@@ -9,8 +9,10 @@ since the artifacts are committed. `npm ci` installs the pinned compiler and Ope
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -38,15 +40,29 @@ def tool(name: str) -> str:
 
 
 def install() -> None:
-    """Install the pinned npm packages, unless they are there as locked."""
+    """Install the pinned npm packages, unless they are there as locked. Several processes may call it at once."""
     lock, done = ROOT / "package-lock.json", ROOT / "node_modules" / ".installed-lock.sha256"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if done.exists() and done.read_text() == digest:
-        return
-    command = [tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
-        sys.exit("npm ci failed: see its message above; contracts/package-lock.json names what it needs")
-    done.write_text(digest)
+    folder = os.open(ROOT, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if done.exists() and done.read_text() == digest:
+            return
+        command = [tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        path = os.pathsep.join([str(Path(tool("node")).parent), os.environ.get("PATH", "")])
+        run = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | {"PATH": path},
+            stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if run.returncode:
+            sys.exit("npm ci failed: see its message above; contracts/package-lock.json names what it needs")
+        done.write_text(digest)
+    finally:
+        os.close(folder)
 
 
 def compile_all() -> dict[str, str]:

@@ -4,15 +4,14 @@ import os
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from ledger.consortium import Consortium
+from ledger.node import ANVIL, require
 
 from bfl_stpc import ledger
 from bfl_stpc.ledger.pyevm import BLOCK_GAS, GENESIS_TIME
 
-ANVIL = Path(__file__).parents[2] / "contracts" / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
 CHAIN_ID = 131277322940537  # eth-tester's
 
 
@@ -39,9 +38,7 @@ def anvil_url():
     if url := os.environ.get("BFL_RPC_URL"):
         yield url
         return
-    if not ANVIL.exists():
-        missing = f"{ANVIL} is missing: run python tools/compile_contracts.py --install (needs node and npm)"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    require(ANVIL)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
