@@ -70,6 +70,8 @@ BflError
 Exceptions of other libraries are mapped where they enter; failures that depend on a secret share one message.
 """
 
+from typing import Any
+
 
 class BflError(Exception):
     """Base of all errors raised on purpose by this package."""
@@ -172,9 +174,9 @@ class ChainError(LedgerError):
 
 
 class AccessDenied(LedgerError):
-    """A request was refused. The refusal is in the audit trail, as `entry`."""
+    """A request was refused. The refusal is in the audit trail, as `entry` (a `ledger.Entry`)."""
 
-    def __init__(self, message: str, entry: object) -> None:
+    def __init__(self, message: str, entry: Any) -> None:
         super().__init__(message)
         self.entry = entry
 

@@ -182,6 +182,21 @@ def test_events_tell_the_whole_story_in_order(team):
     assert names.index("RoundOpened") < names.index("UploadCommitted") < names.index("UploadRevealed")
 
 
+def test_another_process_connects_and_takes_part(team):
+    ticket = team.open()
+    own = team.hospital(0)
+    here = ledger.Ledger.connect(team.chain, team.led.addresses, coordinator=own, threshold=3)
+    assert here.ticket(1) == ticket
+    here.commit(own, ticket, sha("ciphertext"))
+    assert team.led.round(1).commits == 1
+    with pytest.raises(errors.NotAuthorised):
+        here.publish_aggregate(ticket, sha("sum"))
+    with pytest.raises(errors.ConfigError, match="AuditTrail"):
+        ledger.Ledger.connect(team.chain, {}, coordinator=own, threshold=3)
+    with pytest.raises(errors.RoundNotOpen, match="never opened"):
+        here.ticket(9)
+
+
 HISTORY = """
 from bfl_stpc import ledger
 import hashlib

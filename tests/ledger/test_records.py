@@ -83,6 +83,21 @@ def test_nobody_reads_with_the_key_of_another(ward):
         ward.read(record, key=ReaderKey("hospital-01"))  # same name, another pair
 
 
+def test_a_hospital_under_a_false_name_is_known_by_its_signature(ward):
+    record = ward.store()
+    ward.grant(record)
+    ward.read(record)
+    liar = ledger.Identity.derive("hospital-02", ward.team.seed)
+    liar.name = "hospital-01"
+    with pytest.raises(errors.AccessDenied, match="hospital-02"):
+        ward.office.read(liar, ReaderKey("hospital-01"), record, Purpose.TREATMENT)
+    assert "hospital-01" in ward.vault.readers(record)  # the true one keeps its key
+    consents, team = ward.team.led.consents, ward.team
+    consents.grant(team.stranger, team.patient, record, "hospital-02", Purpose.TREATMENT, Action.READ, seconds=99)
+    with pytest.raises(errors.ReaderUnknown, match="hospital-02 asked"):
+        ward.office.read(liar, ReaderKey("hospital-01"), record, Purpose.TREATMENT)
+
+
 def test_the_file_shows_neither_names_nor_keys(ward):
     ward.store()
     ward.vault.close()

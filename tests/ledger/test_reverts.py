@@ -5,7 +5,7 @@ from eth_abi import encode
 from eth_utils import keccak
 
 from bfl_stpc import errors
-from bfl_stpc.ledger import reverts
+from bfl_stpc.ledger import Purpose, Rounds, reverts
 
 
 def declared():
@@ -27,6 +27,15 @@ def test_values_are_named_and_readable():
     assert isinstance(error, errors.RetiredKey)
     assert error.values == {"key": "0x" + "11" * 20, "name": "hospital-00"}
     assert "rotated away" in str(error)
+
+
+def test_phases_are_named():
+    data = keccak(text="FLRoundWrongPhase(uint256,uint8,uint8)")[:4] + encode(["uint256", "uint8", "uint8"], [7, 4, 1])
+    assert reverts.refused(data).values == {"round": 7, "actual": "finalised", "required": "commit"}
+    assert reverts.ENUMS["enum FLRoundManager.Phase"] == Rounds.PHASES
+    assert [p.lower() for p in Purpose.__members__] == [
+        name.replace(" ", "_") for name in reverts.ENUMS["enum ConsentRegistry.Purpose"]
+    ]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x01\x02\x03\x04", bytes(40)])

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bfl_stpc.errors import ConfigError
+from bfl_stpc.ledger.artifacts import NAMES
 from bfl_stpc.ledger.audit import Trail
 from bfl_stpc.ledger.chain import Chain, Receipt
 from bfl_stpc.ledger.consent import Consents
-from bfl_stpc.ledger.contract import Event
+from bfl_stpc.ledger.contract import Contract, Event
 from bfl_stpc.ledger.identity import Identity
 from bfl_stpc.ledger.registry import SESSION_SECONDS, Registry, Session
 from bfl_stpc.ledger.rounds import Approval, Durations, Result, Rounds, RoundState
@@ -60,6 +62,31 @@ class Ledger:
         rounds = Rounds.deploy(chain, admin, registry, coordinator or admin)
         consents = Consents.deploy(chain, admin, registry, Trail.deploy(chain, admin, registry))
         return cls(registry, rounds, consents, coordinator or admin, threshold)
+
+    @classmethod
+    def connect(cls, chain: Chain, addresses: Mapping[str, str], *, coordinator: Identity, threshold: int) -> "Ledger":
+        """Attach to contracts that were deployed before: `addresses` as `Ledger.addresses` gives them.
+
+        A hospital's process needs the identity of its own only: pass it as `coordinator`, and the contract refuses
+        what only the true coordinator may do.
+
+        Raises:
+            ChainError: there is no code at an address.
+            ConfigError: an address is missing.
+        """
+        missing = sorted(set(NAMES) - set(addresses))
+        if missing:
+            raise ConfigError(f"no address is given for {', '.join(missing)}")
+        contracts = {name: Contract(chain, name, addresses[name]) for name in NAMES}
+        registry = Registry(contracts["HospitalRegistry"])
+        consents = Consents(contracts["ConsentRegistry"], Trail(contracts["AuditTrail"]))
+        return cls(registry, Rounds(contracts["FLRoundManager"], registry), consents, coordinator, threshold)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Return the address of each contract by its name: what others need to `connect`."""
+        wrapped = (self.registry, self.rounds, self.trail, self.consents)
+        return {w.contract.artifact.name: w.contract.address for w in wrapped}
 
     def login(self, identity: Identity, *, round: int, model: bytes) -> Session:
         """Log a hospital in for `round` and `model` (SHA-256 of the global weights); see `Registry.login`."""

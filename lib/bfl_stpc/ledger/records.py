@@ -64,10 +64,12 @@ class RecordOffice:
         evidence = hashlib.sha256(json.dumps(note or {}, sort_keys=True).encode()).digest()
         try:
             entry = self.consents.request(reader, record, purpose, Action.READ, evidence)
-        except AccessDenied:
-            if key.reader != self.key.reader and key.reader in self.vault.readers(record):
-                self.vault.unshare(record, key.reader)
+        except AccessDenied as refusal:
+            if refusal.entry.actor != self.key.reader and refusal.entry.actor in self.vault.readers(record):
+                self.vault.unshare(record, refusal.entry.actor)
             raise
+        if entry.actor != key.reader:  # the chain knows who signed, whatever the caller calls itself
+            raise ReaderUnknown(f"the reader key belongs to {key.reader}, and {entry.actor} asked")
         state = self.consents.record(record)
         if key.reader not in self.vault.readers(record):
             self.vault.share(record, self.key, key.reader, key.public)

@@ -87,6 +87,11 @@ CLASSES: dict[str, type[ContractRefused]] = {
     "InvalidShortString": errors.InvalidRequest,  # OpenZeppelin's EIP712 names: compiled in, out of reach
     "StringTooLong": errors.InvalidRequest,
 }
+# Names of the contracts' enumerations, in their order.
+ENUMS = {
+    "enum FLRoundManager.Phase": ("none", "commit", "reveal", "aggregate", "finalised", "aborted"),
+    "enum ConsentRegistry.Purpose": ("treatment", "payment", "operations", "research", "public health", "emergency"),
+}
 _BYTES_LITERAL = re.compile(r"b(['\"]).*\1", re.DOTALL)
 
 
@@ -97,7 +102,7 @@ def refused(data: bytes) -> ContractRefused:
         return ContractRefused(f"a contract reverted with {data.hex() or 'no reason'}", "Unknown", {"data": data})
     name, inputs, notice = entry
     decoded = decode([collapse_if_tuple(i) for i in inputs], data[4:])
-    values = {i["name"]: _plain(v) for i, v in zip(inputs, decoded)}
+    values = {i["name"]: _plain(v, i["internalType"]) for i, v in zip(inputs, decoded)}
     shown = ", ".join(f"{k}={v.hex() if isinstance(v, bytes) else v}" for k, v in values.items())
     return CLASSES[name](f"{name}({shown}): {notice}", name, values)
 
@@ -126,8 +131,10 @@ def selectors() -> dict[bytes, tuple[str, list[dict[str, Any]], str]]:
     return table
 
 
-def _plain(value: Any) -> object:
-    """Return a 32-byte ASCII name as text, all else as it is."""
+def _plain(value: Any, kind: str) -> object:
+    """Return a 32-byte ASCII name as text, an enumeration's value by name, all else as it is."""
+    if kind in ENUMS:
+        return ENUMS[kind][value]
     if isinstance(value, bytes) and len(value) == 32 and value[0] and value[-1] == 0:
         return text(value)
     return value
