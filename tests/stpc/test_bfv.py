@@ -4,6 +4,8 @@ import pickle
 import numpy as np
 import pytest
 import tenseal as ts
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bfl_stpc import stpc
 from bfl_stpc.errors import Corrupt, Foreign, MessageError, NoiseExhausted, Oversized, Truncated
@@ -137,6 +139,20 @@ def test_a_flipped_bit_inside_a_block_never_passes_the_container(secret, payload
         except MessageError:
             refused += 1
     assert refused == 40
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_arrives_is_read_or_refused_by_name(secret, payload, data):
+    cut = data.draw(st.integers(0, len(payload)))
+    junk = data.draw(st.binary(max_size=200))
+    where = data.draw(st.sampled_from(["head", "tail", "middle"]))
+    mixed = {"head": junk + payload[cut:], "tail": payload[:cut] + junk, "middle": payload[:cut] + junk + payload[cut:]}
+    try:
+        read(mixed[where], secret)
+    except MessageError:
+        return
+    assert mixed[where] == payload
 
 
 def test_the_public_key_holds_no_secret_and_survives_pickling(secret):

@@ -57,7 +57,8 @@ def quantise(values: NDArray[np.floating], params: Parameters, *, rng: np.random
 def pack(fields: Slots, params: Parameters) -> Slots:
     """Pack uint64 (d,) fields into uint64 (ceil(d / fields),) slots; the last is padded with zeros."""
     count, width = params.fields, params.field_width
-    columns = np.pad(fields, (0, -fields.size % count)).reshape(-1, count)
+    missing = -fields.size % count
+    columns = (np.pad(fields, (0, missing)) if missing else fields).reshape(-1, count)
     slots = columns[:, 0].copy()
     for i in range(1, count):
         slots |= columns[:, i] << np.uint64(width * i)

