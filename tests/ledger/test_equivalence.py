@@ -95,6 +95,21 @@ def test_a_stale_nonce_is_a_chain_error_and_does_not_stick(team):
     team.led.registry.suspend(team.admin, "hospital-00")
 
 
+def test_a_stalled_node_is_a_chain_error_after_the_deadline(anvil, anvil_url):
+    team = Consortium(anvil, count=2, threshold=2)
+    impatient = ledger.Chain.http(anvil_url, timeout=0.5)
+    there = ledger.Ledger.connect(impatient, team.led.addresses, coordinator=team.admin, threshold=2)
+    anvil.rpc("evm_setAutomine", [False])
+    try:
+        with pytest.raises(errors.ChainError, match="was not mined within"):
+            there.registry.suspend(team.admin, "hospital-00")
+        with pytest.raises(errors.ChainError, match="was not mined within"):
+            impatient.wait_for_block(impatient.height() + 1)
+    finally:
+        anvil.rpc("evm_setAutomine", [True])
+        anvil.rpc("anvil_dropAllTransactions", [])
+
+
 def test_the_environment_chooses_the_chain(anvil_url, monkeypatch):
     monkeypatch.setenv("BFL_RPC_URL", anvil_url)
     assert type(ledger.Chain.from_environment()) is ledger.Chain

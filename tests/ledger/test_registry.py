@@ -219,6 +219,16 @@ def test_handing_over_takes_two_steps(team):
         contract.send(team.admin, "unpause")
 
 
+def test_places_are_in_the_order_of_registration(team):
+    registry = team.led.registry
+    assert [registry.place(name) for name in team.ids] == list(range(5))
+    registry.register(team.admin, "hospital-new", team.stranger.address)
+    registry.revoke(team.admin, "hospital-00")
+    assert (registry.place("hospital-00"), registry.place("hospital-new")) == (0, 5)
+    with pytest.raises(errors.NotAMember):
+        registry.place("nobody")
+
+
 def test_bad_registrations_change_nothing(team):
     registry = team.led.registry
     for name, address in [

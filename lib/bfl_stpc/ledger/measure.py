@@ -133,8 +133,10 @@ def speed(repeats: int, batch: int) -> dict[str, Any]:
     sessions = [led.login(hospitals[i % 10], round=1, model=sha("w")) for i in range(repeats)]
     steps = {k: statistics.median(s.ms[k] for s in sessions) for k in sessions[0].ms}
     totals = sorted(s.total_ms for s in sessions)
+    receipts = [led.trail.report(hospitals[0], record, Purpose.TREATMENT, Action.READ) for _ in range(repeats)]
     return {
         "commit_ms": ours,
+        "commit_steps": {k: statistics.median(r.ms[k] for r in receipts) for k in receipts[0].ms},
         "defaults_commit_ms": defaults_commit_ms(repeats),
         "batch_per_second": per_second,
         "login_ms": {"median": statistics.median(totals), "p95": totals[int(0.95 * len(totals))], "steps": steps},

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bfl_stpc.errors import ConfigError
+from bfl_stpc.errors import ConfigError, NotAMember
 from bfl_stpc.ledger.chain import Chain, Receipt
 from bfl_stpc.ledger.contract import Contract
 from bfl_stpc.ledger.identity import Identity, name32, text
@@ -124,6 +124,7 @@ class Registry:
     def __init__(self, contract: Contract) -> None:
         """Wrap a deployed `HospitalRegistry`."""
         self.contract = contract
+        self._order: list[str] = []
 
     @classmethod
     def deploy(cls, chain: Chain, admin: Identity, *, session_seconds: int = SESSION_SECONDS) -> "Registry":
@@ -192,8 +193,20 @@ class Registry:
         return Hospital(name, address, f["index"], self.STATUS[f["status"]], f["keyVersion"])
 
     def order(self) -> tuple[str, ...]:
-        """Return the names of all hospitals ever registered, in ledger order."""
-        return tuple(text(self.contract.ask("nameAt", i)) for i in range(self.contract.ask("size")))
+        """Return the names of all hospitals ever registered, in ledger order. A place never changes its name."""
+        for place in range(len(self._order), self.contract.ask("size")):
+            self._order.append(text(self.contract.ask("nameAt", place)))
+        return tuple(self._order)
+
+    def place(self, name: str) -> int:
+        """Return the place of hospital `name` in ledger order.
+
+        Raises:
+            NotAMember: there is no such hospital.
+        """
+        if name not in self._order and name not in self.order():
+            raise NotAMember(f"no hospital is called {name!r}", "HospitalUnknown", {"name": name})
+        return self._order.index(name)
 
     def _domain(self) -> dict[str, Any]:
         return domain("HospitalRegistry", self.contract.chain.chain_id, self.contract.address)

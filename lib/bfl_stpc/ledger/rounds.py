@@ -190,7 +190,7 @@ class Rounds:
         if hospital not in ticket.members:
             values: dict[str, object] = {"round": ticket.round, "name": hospital}
             raise NotAMember(f"{hospital} is not a member of round {ticket.round}", "FLRoundNotMember", values)
-        index = self.registry.hospital(hospital).index
+        index = self.registry.place(hospital)
         revealed = self.contract.ask("upload", ticket.round, index)[1]
         if revealed != digest:
             found = "revealed nothing" if not any(revealed) else f"revealed {revealed.hex()}"
@@ -199,9 +199,7 @@ class Rounds:
 
     def revealed(self, ticket: Ticket) -> dict[str, bytes]:
         """Return the revealed digests (32 bytes) by hospital, in ledger order, without those that revealed nothing."""
-        uploads = (
-            (n, self.contract.ask("upload", ticket.round, self.registry.hospital(n).index)) for n in ticket.members
-        )
+        uploads = ((n, self.contract.ask("upload", ticket.round, self.registry.place(n))) for n in ticket.members)
         return {name: bytes(upload[1]) for name, upload in uploads if any(upload[1])}
 
     def publish_aggregate(self, coordinator: Identity, ticket: Ticket, digest: bytes) -> Receipt:
