@@ -9,6 +9,7 @@ Prints JSON. Seconds are CPU seconds, the least of several repeats; what counts 
 
 import argparse
 import concurrent.futures
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -70,7 +71,7 @@ def encryption(size: int, uploads: int = 10, repeats: int = 5) -> dict[str, Any]
 
 def masking(size: int, hospitals: int, bits: int, repeats: int = 5) -> dict[str, Any]:
     """One client's masking without encryption: encode, one self mask and a pair mask a peer, pack to bytes."""
-    params = stpc.Parameters(hospitals=hospitals, bits=bits, plain_bits=48 if hospitals <= 71 else 47)
+    params = dataclasses.replace(stpc.Parameters.widest(hospitals), bits=bits)
     update = np.random.default_rng(0).uniform(-1, 1, size)
     keys = [os.urandom(16) for _ in range(hospitals)]
 
@@ -187,8 +188,7 @@ def main() -> int:
     if options.large:
         report["by_size"] = [masking(n, 10, 20) for n in (10**4, 10**5, 10**6, 10**7)]
         report["encryption_by_size"] = [encryption(n, repeats=1) for n in (10**4, 10**5, 10**6, 10**7)]
-        pairs = ((10, 20), (20, 19), (50, 18), (100, 16), (200, 15))
-        report["by_hospitals"] = [masking(10**6, k, bits) for k, bits in pairs]
+        report["by_hospitals"] = [masking(10**6, k, stpc.Parameters.widest(k).bits) for k in (10, 20, 50, 100, 200)]
     json.dump(report, sys.stdout, indent=2)
     print()
     return 0

@@ -39,6 +39,19 @@ def test_two_fields_fit_a_slot(hospitals, bits, plain_bits):
     assert full + (full << params.field_width) < params.modulus
 
 
+@pytest.mark.parametrize(
+    ("hospitals", "bits", "plain_bits"), [(2, 23, 48), (10, 20, 48), (71, 17, 48), (72, 16, 47), (200, 15, 47)]
+)
+def test_the_widest_fields_are_found(hospitals, bits, plain_bits):
+    found = stpc.Parameters.widest(hospitals, clip=2.0)
+    assert (found.bits, found.plain_bits, found.fields, found.clip) == (bits, plain_bits, 2, 2.0)
+
+
+def test_what_cannot_be_is_refused_by_the_search_too():
+    with pytest.raises(ParameterError, match="109 bits"):
+        stpc.Parameters.widest(10, coeff_bits=(60, 60))
+
+
 def test_the_modulus_is_a_batching_prime():
     params = stpc.Parameters(hospitals=10)
     t = params.modulus

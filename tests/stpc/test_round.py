@@ -1,5 +1,7 @@
 """The secure sum: liveness, effect, and what travels."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,29 @@ def test_stochastic_rounding_sums_exactly_too(world):
         fields = fields + fixed_point.quantise(updates[name], w.params, rng=rng).astype(np.int64)
     total = w.open(w.add(uploads, ticket), ticket, directory)
     assert np.array_equal(total.sum, (fields - 3 * w.params.levels) * w.params.step)
+
+
+def test_every_message_survives_the_trip_to_another_process(world):
+    w = world(3)
+    ticket, updates = w.ticket(), w.updates(10)
+
+    def post(message):
+        arrived = pickle.loads(pickle.dumps(message))
+        assert arrived == message
+        return arrived
+
+    p = list(w.parties.values())
+    directory = post(stpc.Directory.verify([post(x.advertise(ticket)) for x in p], ticket, w.identities))
+    boxes = [post(box) for x in p for box in x.share(directory)]
+    for x in p:
+        x.receive([b for b in boxes if b.recipient == x.name])
+    uploads = [post(u) for u in w.upload(w.names, updates, ticket, directory)]
+    aggregate = post(w.add(uploads, ticket))
+    request = post(w.aggregator.unmask_request(aggregate, ticket, shared=w.names))
+    answers = [post(x.unmask(request)) for x in p]
+    total = w.aggregator.unmask(aggregate, request, directory, w.authority.open(aggregate, ticket), answers)
+    challenge = post(stpc.Challenge.draw(b"b" * 32, ticket, total.published, w.params))
+    stpc.verify_sum(total, {x.name: post(x.tag(challenge)) for x in p}, challenge, directory)
 
 
 def test_the_next_round_needs_nothing_of_the_last(world):

@@ -5,6 +5,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from tenseal.sealapi import PlainModulus
 
@@ -97,6 +98,29 @@ class Parameters:
                 f"a sum of {self.hospitals} ciphertexts leaves {self.noise_margin:.1f} standard deviations of noise, "
                 f"fewer than {NOISE_SIGMAS}: lower plain_bits ({self.plain_bits}) or hospitals"
             )
+
+    @classmethod
+    def widest(cls, hospitals: int, **others: Any) -> "Parameters":
+        """Return the parameters with the widest fields of which two fit a slot, for this many hospitals.
+
+        Args:
+            hospitals: most hospitals in one sum.
+            others: any attribute but `bits` and `plain_bits`.
+
+        Raises:
+            ParameterError: two fields do not fit for so many hospitals, or another attribute is refused.
+        """
+        reason = ParameterError(f"two fields for {hospitals} hospitals fit no slot of any modulus")
+        for plain_bits in range(48, 19, -1):
+            for bits in range(plain_bits // 2, 1, -1):
+                try:
+                    found = cls(hospitals, bits=bits, plain_bits=plain_bits, **others)
+                except ParameterError as error:
+                    reason = error
+                    continue
+                if found.fields >= 2:
+                    return found
+        raise reason
 
     @cached_property
     def modulus(self) -> int:
