@@ -144,7 +144,8 @@ def main() -> None:
         done = subprocess.run([wanted.flower, script], capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"the Flower peer failed: {done.stderr[-500:]}")
-        seconds["Flower round"] = json.loads(done.stdout.splitlines()[-1])["seconds"]
+        line = next(line for line in done.stdout.splitlines() if line.startswith("{"))  # Ray prints around it
+        seconds["Flower round"] = json.loads(line)["seconds"]
     ours, private = seconds["round"], seconds["private round"]
     ratios = {
         "round ÷ tff.learning": ours / seconds["tff.learning round"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -117,10 +116,18 @@ def epoch_order(n: tf.Tensor, seed: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
     return tf.random.experimental.stateless_shuffle(tf.range(n), key)
 
 
-@lru_cache(maxsize=64)
-def _compiled(structure: Hashable, holder: _Held) -> Any:
+_computations: dict[Hashable, Any] = {}  # by structure: compiling takes seconds, and rounds share it
+
+
+def _computation(config: LocalTraining) -> Any:
     """Return the federated computation (weights @ SERVER; X, y, parameters, seed @ CLIENTS) → updates @ CLIENTS."""
-    config = holder.config
+    structure = config.structure()
+    if structure not in _computations:
+        _computations[structure] = _build(config)
+    return _computations[structure]
+
+
+def _build(config: LocalTraining) -> Any:
     types = [
         tff.TensorType(np.float32, [config.spec.size]),
         tff.TensorType(np.float32, [None, config.spec.layers[0]]),
@@ -140,19 +147,6 @@ def _compiled(structure: Hashable, holder: _Held) -> Any:
         return tff.federated_map(local, (tff.federated_broadcast(weights), X, y, parameters, seed))
 
     return updates
-
-
-class _Held:
-    """Carries a configuration past the cache, whose key is the structure alone."""
-
-    def __init__(self, config: LocalTraining) -> None:
-        self.config = config
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held)
 
 
 def _check(
@@ -213,8 +207,8 @@ def local_updates(
     X = [np.ascontiguousarray(client.X, np.float32) for client in clients]
     y = [np.ascontiguousarray(client.y, np.float32) for client in clients]
     parameters = [each.parameters() for each in configs]
-    compiled = _compiled(configs[0].structure(), _Held(configs[0]))
-    updates = [np.asarray(update) for update in compiled(weights, X, y, parameters, signed)]
+    computation = _computation(configs[0])
+    updates = [np.asarray(update) for update in computation(weights, X, y, parameters, signed)]
     for number, update in enumerate(updates):
         if not np.isfinite(update).all():
             raise FederatedError(f"client {number}: training diverged: lower the learning rate")
