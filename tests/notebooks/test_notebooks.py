@@ -52,7 +52,7 @@ def test_begins_with_title_and_question_and_ends_with_finish(path):
 def test_has_three_exercises_with_self_checks(path):
     code = "\n".join(cells(path, "code"))
     prose = "\n".join(cells(path, "markdown"))
-    assert "## Exercises" in prose
+    assert re.search(r"^## .*Exercises", prose, flags=re.MULTILINE)
     assert len(re.findall(r"\*\*(?:Exercise )?\d[.\d]*\.?\*\*|### Exercise", prose)) >= 3
     assert "assert" in code
 
@@ -91,3 +91,10 @@ def test_every_claimed_result_is_recorded_by_its_notebook():
 def test_every_need_is_of_an_earlier_notebook():
     for name, notebook in notebooks.discover().items():
         assert all(need < name for need in notebook.needs), name
+
+
+def test_the_readme_lists_every_notebook():
+    readme = (ROOT / "README.md").read_text()
+    for path in PATHS:
+        number, _, words = path.stem.partition("_")
+        assert f"| {number} {words.replace('_', ' ')} |" in readme

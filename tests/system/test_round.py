@@ -1,13 +1,22 @@
 """One whole round: the result is exact, repeats, is recorded, and whatever is altered is refused."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from system.small_system import CLIP, small_consortium
+from system.small_system import CLIP, SPEC, small_consortium, small_records
 
-from bfl_stpc import federated, stpc, system
-from bfl_stpc.errors import CommitmentMismatch, FederatedError, NotAMember, SumForged, SumRefuted
+from bfl_stpc import federated, privacy, stpc, system
+from bfl_stpc.errors import (
+    CommitmentMismatch,
+    ConfigError,
+    FederatedError,
+    NotAMember,
+    PrivacyError,
+    SumForged,
+    SumRefuted,
+)
 from bfl_stpc.ledger import Result
 
 
@@ -122,3 +131,39 @@ def test_the_contract_refuses_false_checks(consortium, start, monkeypatch):
     )
     with pytest.raises(SumForged):
         system.run_round(start, consortium)
+
+
+def private(promise):
+    config = privacy.DpConfig(SPEC, 0.5, 4, 0.2, 2.0, 0.5, privacy.NoiseSource.SIMULATION)
+    return system.found(
+        small_records(), config, experiment="private", seed=1, clip=CLIP, max_records=1000, promise=promise
+    )
+
+
+def epsilon_on_chain(consortium, number):
+    finalised = [e.values for e in consortium.book.events() if e.name == "RoundFinalised"]
+    return next(values["epsilonNano"] for values in finalised if values["round"] == number)
+
+
+def test_the_ledger_records_epsilon_and_none_is_not_zero(consortium, start):
+    system.run_round(start, consortium)
+    assert epsilon_on_chain(consortium, 1) == 2**64 - 1  # no promise at all
+    with_promise = private((10.0, 1e-5))
+    system.run_round(start, with_promise)
+    spent = with_promise.hospitals[0].budget.epsilon()
+    assert 0 < spent <= 10
+    assert epsilon_on_chain(with_promise, 1) == math.ceil(spent * 1e9)
+
+
+def test_a_spent_budget_stops_the_round_before_training(start):
+    one_round = privacy.epsilon([privacy.Spent(0.5, 2.0, 4)], 1e-5)
+    consortium = private((1.2 * one_round, 1e-5))
+    after = system.run_round(start, consortium)
+    with pytest.raises(PrivacyError, match="hospital-0 promised"):
+        system.run_round(after, consortium)
+    assert all(hospital.budget.epsilon() == pytest.approx(one_round) for hospital in consortium.hospitals)
+
+
+def test_a_promise_and_private_training_belong_together():
+    with pytest.raises(ConfigError, match="belong together"):
+        private(None)

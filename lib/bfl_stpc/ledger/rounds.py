@@ -36,6 +36,9 @@ class Durations:
     aggregate: int = 3600
 
 
+NO_PROMISE = 2**64 - 1  # the ε on chain of a round without differential privacy
+
+
 @dataclass(frozen=True)
 class Result:
     """What a round produced; hospitals sign it.
@@ -44,25 +47,27 @@ class Result:
         aggregate: SHA-256 of the published sum.
         model: SHA-256 of the new global weights.
         uploads: hospitals in the sum.
-        epsilon: privacy loss of the round; kept on chain in 1e-9, rounded up.
+        epsilon: privacy loss of the round, infinite where it promises none; kept on chain in 1e-9, rounded up,
+            infinity as the largest uint64.
         checks: inner products of the published sum with the two seeded vectors, if the round demands them.
     """
 
     aggregate: bytes
     model: bytes
     uploads: int
-    epsilon: float = 0.0
+    epsilon: float = math.inf
     checks: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         if len(self.aggregate) != 32 or len(self.model) != 32:
             raise ConfigError("the digests of a result must be SHA-256: 32 bytes each")
-        if not 0 <= self.epsilon < 1e9:
-            raise ConfigError(f"epsilon is {self.epsilon}; it must be finite, at least 0 and below 1e9")
+        if not (0 <= self.epsilon < 1e9 or self.epsilon == math.inf):
+            raise ConfigError(f"epsilon is {self.epsilon}; it must be at least 0 and below 1e9, or infinite")
 
     def encoded(self) -> tuple[Any, ...]:
         """Return the `Result` that the contract takes."""
-        return (self.aggregate, self.model, self.uploads, math.ceil(self.epsilon * 1e9), list(self.checks))
+        nano = NO_PROMISE if self.epsilon == math.inf else math.ceil(self.epsilon * 1e9)
+        return (self.aggregate, self.model, self.uploads, nano, list(self.checks))
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,13 @@ class RoundState:
 
 
 def commitment_of(ticket: Ticket, address: str, digest: bytes, salt: bytes) -> bytes:
-    """Return the commitment of the hospital at `address` (32 bytes), as `FLRoundManager.commitmentOf` computes it."""
+    """Return the commitment of the hospital at `address` (32 bytes), as `FLRoundManager.commitmentOf` computes it.
+
+    Raises:
+        ConfigError: the digest is no SHA-256.
+    """
+    if len(digest) != 32:
+        raise ConfigError(f"the digest of an upload has {len(digest)} bytes; SHA-256 has 32")
     types = ["uint256", "address", "uint64", "address", "bytes32", "bytes32"]
     return keccak(encode(types, [ticket.chain_id, ticket.contract, ticket.round, address, digest, salt]))
 

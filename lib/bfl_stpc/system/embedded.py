@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bfl_stpc import federated, ledger, stpc
+from bfl_stpc import federated, ledger, privacy, stpc
+from bfl_stpc.errors import ConfigError
 from bfl_stpc.seeds import derive_seed
 from bfl_stpc.system.meter import Meter
 from bfl_stpc.system.roles import Consortium, Hospital, attestation
@@ -13,12 +14,13 @@ from bfl_stpc.ticket import Ticket
 
 def found(
     records: Mapping[str, federated.ClientData],
-    config: federated.TrainConfig,
+    config: federated.LocalTraining,
     *,
     experiment: str,
     seed: int,
     clip: float,
     max_records: int,
+    promise: tuple[float, float] | None = None,
 ) -> Consortium:
     """Return a consortium of the hospitals in `records`, its contracts deployed and its keys made.
 
@@ -32,10 +34,14 @@ def found(
         seed: of the simulation.
         clip: bound on the Euclidean norm of an update.
         max_records: most records of one hospital; public.
+        promise: (ε, δ) that every hospital promises its patients, if `config` trains by DP-SGD.
 
     Raises:
+        ConfigError: DP-SGD without a promise, or a promise without DP-SGD.
         ParameterError: too many hospitals for the fixed-point fields.
     """
+    if isinstance(config, privacy.DpConfig) != (promise is not None):
+        raise ConfigError("training by DP-SGD and a promise (ε, δ) belong together: give both or neither")
     meter, names = Meter(), list(records)
     identities = {name: ledger.Identity.derive(name, derive_seed("identity", seed)) for name in names}
     admin = ledger.Identity.derive("consortium", derive_seed("identity", seed))
@@ -59,6 +65,7 @@ def found(
             clip=clip,
             experiment=experiment,
             meter=meter,
+            budget=privacy.Budget(name, *promise) if promise else None,
         )
         for name in names
     ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bfl_stpc import federated, stpc
+from bfl_stpc import federated, privacy, stpc
 from bfl_stpc.errors import FederatedError
 from bfl_stpc.ledger import Approval, Identity, Ledger, Result
 from bfl_stpc.seeds import derive_seed
@@ -30,24 +31,31 @@ class Hospital:
         identity: the key with which it signs for the ledger.
         party: its side of the secure sum.
         data: its training records, scaled; the whole round reads them only here.
-        config: how it trains.
+        config: how it trains: plainly, or by DP-SGD.
         clip: bound on the Euclidean norm of its update.
         experiment: name from which its training seeds derive, with hospital and round.
         meter: where its steps are noted.
+        budget: its promise of differential privacy; None where it trains without.
     """
 
     identity: Identity
     party: stpc.Party
     data: federated.ClientData
-    config: federated.TrainConfig
+    config: federated.LocalTraining
     clip: float
     experiment: str
     meter: Meter = field(repr=False)
+    budget: privacy.Budget | None = None
 
     @property
     def name(self) -> str:
         """Its name on the ledger."""
         return self.identity.name
+
+    @property
+    def epsilon(self) -> float:
+        """ε that it has spent so far; infinite where it promises none."""
+        return math.inf if self.budget is None else self.budget.epsilon()
 
     def authenticate(self, book: Ledger, round: int, model: bytes) -> None:
         """Log in for one round and model: ask for a challenge, sign it, and have the contract verify it."""
@@ -55,8 +63,15 @@ class Hospital:
             step.gas = book.login(self.identity, round=round, model=model).gas
 
     def train(self, weights: NDArray[np.float32], ticket: Ticket) -> NDArray[np.float64]:
-        """Return the clipped update float64 (d,) of local training from `weights` on this hospital's records."""
+        """Return the clipped update float64 (d,) of local training from `weights` on this hospital's records.
+
+        Raises:
+            PrivacyError: the budget does not allow another round; nothing is charged, and no record is read.
+        """
         with self.meter.step("train", self.name):
+            if self.budget is not None and isinstance(self.config, privacy.DpConfig):
+                steps = self.config
+                self.budget.spend(privacy.Spent(steps.sampling_rate, steps.noise_multiplier, steps.steps))
             return self.clipped_update(weights, ticket.round)
 
     def clipped_update(self, weights: NDArray[np.float32], round: int) -> NDArray[np.float64]:

@@ -53,9 +53,8 @@ def run_round(state: State, consortium: Consortium) -> State:
 
     weights = federated.apply_update(state.weights, total.mean)
     first, second = challenge.inner(total.masked)
-    result = Result(
-        aggregate.digest, federated.digest(weights), len(total.survivors), epsilon=0.0, checks=(first, second)
-    )
+    epsilon = max(hospital.epsilon for hospital in hospitals)
+    result = Result(aggregate.digest, federated.digest(weights), len(total.survivors), epsilon, (first, second))
     opening = Opening(state.weights, directory, total, challenge, tags)
     c.close_round(ticket, result, [h.approve(book, ticket, result, opening) for h in hospitals])
     return replace(state, round=ticket.round, weights=weights)
