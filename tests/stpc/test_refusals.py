@@ -71,20 +71,28 @@ def test_a_hospital_outside_the_round_does_not_advertise(w):
         stpc.Party("stranger", w.params, attest=w.board.read).advertise(w.ticket())
 
 
-def test_a_hospital_does_not_share_under_keys_that_are_not_its_own(w):
+def test_a_hospital_checks_the_directory_itself(w):
+    """A router that puts its own keys in place of a hospital's would read its shares and know its masks."""
     ticket = w.ticket()
-    adverts = [p.advertise(ticket) for p in w.parties.values()]
-    directory = stpc.Directory.verify(adverts, ticket, w.identities)
-    swapped = stpc.Directory(ticket, {**directory.adverts, w.names[0]: adverts[1]})
+    adverts = {n: p.advertise(ticket) for n, p in w.parties.items()}
+    directory = stpc.Directory.verify(adverts.values(), ticket, w.identities)
+    victim, router = w.parties[w.names[0]], stpc.Party(w.names[1], w.params, attest=w.board.read)
+    swapped = stpc.Directory(ticket, {**adverts, w.names[1]: router.advertise(ticket)})
+    with pytest.raises(Corrupt, match=r"hospital-001.* not signed"):
+        victim.share(swapped, w.identities)
+    without = stpc.Directory(ticket, {n: a for n, a in adverts.items() if n != victim.name})
     with pytest.raises(Foreign, match="does not hold the keys"):
-        w.parties[w.names[0]].share(swapped)
+        victim.share(without, w.identities)
+    with pytest.raises(TooFewUploads, match="2 adverts"):
+        victim.share(stpc.Directory(ticket, {n: adverts[n] for n in w.names[:2]}), w.identities)
+    victim.share(directory, w.identities)  # refusals changed nothing
 
 
 def test_sealed_shares_are_for_one_reader_of_one_round(w):
     ticket = w.ticket()
     p = list(w.parties.values())
     directory = stpc.Directory.verify([x.advertise(ticket) for x in p], ticket, w.identities)
-    boxes = [box for x in p for box in x.share(directory)]
+    boxes = [box for x in p for box in x.share(directory, w.identities)]
     own = [b for b in boxes if b.recipient == w.names[0]]
     for box in (b"", own[0].box[:-1] + bytes([own[0].box[-1] ^ 1]), own[1].box):
         with pytest.raises(Corrupt, match="cannot be opened"):
@@ -108,9 +116,9 @@ def test_steps_out_of_order_are_refused(w):
         p[0].advertise(ticket)
     with pytest.raises(OutOfOrder, match="not shared"):
         p[0].receive([])
-    boxes = [box for x in p for box in x.share(directory)]
+    boxes = [box for x in p for box in x.share(directory, w.identities)]
     with pytest.raises(OutOfOrder, match="already shared"):
-        p[0].share(directory)
+        p[0].share(directory, w.identities)
     with pytest.raises(OutOfOrder, match="after it has received"):
         p[0].protect(np.zeros(3), ticket, directory, key, records=1)
     p[0].receive([b for b in boxes if b.recipient == p[0].name])
@@ -197,7 +205,7 @@ def test_hospitals_that_masked_towards_different_sets_are_not_added(w):
     ticket, updates = w.ticket(), w.updates(20)
     p = list(w.parties.values())
     directory = stpc.Directory.verify([x.advertise(ticket) for x in p], ticket, w.identities)
-    boxes = [box for x in p for box in x.share(directory)]
+    boxes = [box for x in p for box in x.share(directory, w.identities)]
     for x in p:
         withheld = w.names[4] if x is p[0] else None
         x.receive([b for b in boxes if b.recipient == x.name and b.sender != withheld])

@@ -42,7 +42,7 @@ def test_hospitals_may_vanish_at_every_stage(world):
     p = list(w.parties.values())
     adverts = [party.advertise(ticket) for party in p[:8]]  # one never comes
     directory = stpc.Directory.verify(adverts, ticket, w.identities)
-    boxes = [box for party in p[:7] for box in party.share(directory)]  # one leaves before sharing
+    boxes = [box for party in p[:7] for box in party.share(directory, w.identities)]  # one leaves before sharing
     for party in p[:7]:
         party.receive([b for b in boxes if b.recipient == party.name])
     uploads = w.upload(w.names[:6], updates, ticket, directory)  # one leaves before uploading
@@ -62,7 +62,7 @@ def test_below_the_threshold_nothing_is_opened_at_any_stage(world, stage):
 
     def play():
         directory = stpc.Directory.verify([x.advertise(ticket) for x in p[: left["advertise"]]], ticket, w.identities)
-        boxes = [box for x in p[: left["share"]] for box in x.share(directory)]
+        boxes = [box for x in p[: left["share"]] for box in x.share(directory, w.identities)]
         for x in p[: left["share"]]:
             x.receive([b for b in boxes if b.recipient == x.name])
         aggregate = w.add(w.upload(w.names[: left["upload"]], updates, ticket, directory), ticket)
@@ -126,7 +126,7 @@ def test_every_message_survives_the_trip_to_another_process(world):
 
     p = list(w.parties.values())
     directory = post(stpc.Directory.verify([post(x.advertise(ticket)) for x in p], ticket, w.identities))
-    boxes = [post(box) for x in p for box in x.share(directory)]
+    boxes = [post(box) for x in p for box in x.share(directory, w.identities)]
     for x in p:
         x.receive([b for b in boxes if b.recipient == x.name])
     uploads = [post(u) for u in w.upload(w.names, updates, ticket, directory)]

@@ -69,7 +69,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: self.directory)
     @rule(i=who)
     def share(self, i):
-        self.boxes += self.attempt(lambda: self.parties[i].share(self.directory)) or []
+        self.boxes += self.attempt(lambda: self.parties[i].share(self.directory, self.identities)) or []
 
     @precondition(lambda self: self.boxes)
     @rule(i=who, lose=st.sets(who, max_size=2), twice=st.booleans())

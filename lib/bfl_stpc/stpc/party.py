@@ -1,7 +1,7 @@
 """A hospital's side of the round: advertise keys, share secrets, protect the update, help to unmask the sum."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -98,16 +98,25 @@ class Party:
         advert = Advert(self.name, mask_key, seal_key, commitment)
         return replace(advert, signature=self._signing_key.sign(advert.signed_bytes(ticket)))
 
-    def share(self, directory: Directory) -> list[SealedShares]:
+    def share(self, directory: Directory, identities: Mapping[str, bytes]) -> list[SealedShares]:
         """Return shares of this hospital's self-mask seed and mask key, sealed for each hospital of `directory`.
+
+        The hospital checks every advert itself: whoever hands it a directory may have put in keys of his own.
+
+        Args:
+            directory: the adverts of the round.
+            identities: registered Ed25519 public keys by hospital, as this hospital reads them from the ledger.
 
         Raises:
             OutOfOrder: called before `advertise` or twice in a round.
             Foreign: the directory is of another round, or does not hold this hospital's own keys.
+            Corrupt: an advert is not signed by its registered key.
+            TooFewUploads: the directory is smaller than the threshold.
         """
         state = self._state(directory.ticket)
         if state.directory is not None:
             raise OutOfOrder(f"{self.name!r} has already shared its secrets in round {state.ticket.round}")
+        directory = Directory.verify(directory.adverts.values(), directory.ticket, identities)
         own = directory.adverts.get(self.name)
         if own is None or own.mask_key != state.mask_private().public_key().public_bytes_raw():
             raise Foreign(f"the directory does not hold the keys that {self.name!r} advertised")

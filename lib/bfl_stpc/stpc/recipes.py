@@ -24,7 +24,7 @@ def set_up(parties: Sequence[Party], ticket: Ticket, identities: Mapping[str, by
     directory = Directory.verify([p.advertise(ticket) for p in parties], ticket, identities)
     inbox: dict[str, list[SealedShares]] = {p.name: [] for p in parties}
     for party in parties:
-        for sealed in party.share(directory):
+        for sealed in party.share(directory, identities):
             inbox[sealed.recipient].append(sealed)
     for party in parties:
         party.receive(inbox[party.name])
