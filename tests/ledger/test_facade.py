@@ -182,6 +182,23 @@ def test_events_tell_the_whole_story_in_order(team):
     assert names.index("RoundOpened") < names.index("UploadCommitted") < names.index("UploadRevealed")
 
 
+def test_arguments_that_cannot_fit_are_refused_before_anything_is_sent(team):
+    ticket = team.open()
+    height = team.chain.height()
+    for wrong in (
+        lambda: team.led.commit(team.hospital(0), ticket, b"short"),
+        lambda: team.led.publish_aggregate(ticket, b"x" * 33),
+        lambda: team.led.open_round(-1, model=team.model),
+        lambda: team.led.login(team.hospital(0), round=1, model=b"short"),
+        lambda: ledger.Result(b"short", sha("w"), 3),
+        lambda: ledger.Result(sha("s"), sha("w"), 3, epsilon=float("nan")),
+        lambda: team.led.registry.register(team.admin, "new", "no address"),
+    ):
+        with pytest.raises(errors.ConfigError):
+            wrong()
+    assert team.chain.height() == height
+
+
 def test_another_process_connects_and_takes_part(team):
     ticket = team.open()
     own = team.hospital(0)

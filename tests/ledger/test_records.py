@@ -205,6 +205,34 @@ def test_if_the_chain_refuses_the_vault_forgets(ward):
     assert ward.vault.records() == ()
 
 
+def test_a_record_that_the_chain_has_and_the_vault_lost_is_reported(ward):
+    kept, lost = ward.store(), ward.store()
+    ward.vault.erase(lost)  # as if the machine had died between the chain's commit and the vault's
+    assert ward.office.unmatched() == (lost,)
+    assert kept in ward.vault.records()
+
+
+@pytest.mark.parametrize("public", [b"", b"short", bytes(32)], ids=["empty", "short", "small order"])
+def test_a_bad_reader_key_is_refused_before_anything_is_stored(ward, public):
+    with pytest.raises(errors.ConfigError, match="X25519"):
+        ward.vault.put(PATIENT, {"hospital-00": ward.key.public, "hospital-01": public})
+    assert ward.vault.records() == ()
+    ward.store()
+
+
+def test_what_is_no_vault_is_refused(tmp_path):
+    with pytest.raises(errors.VaultError, match="cannot be opened"):
+        Vault(tmp_path / "missing" / "records.sqlite")
+    garbage = tmp_path / "garbage.sqlite"
+    garbage.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(errors.VaultError, match="cannot be opened"):
+        Vault(garbage)
+    closed = Vault()
+    closed.close()
+    with pytest.raises(errors.VaultError, match="cannot be used"):
+        closed.records()
+
+
 @pytest.mark.parametrize(
     ("resource", "message"),
     [

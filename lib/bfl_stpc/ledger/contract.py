@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from eth_abi.exceptions import EncodingError
 from eth_utils import keccak
 from eth_utils.abi import collapse_if_tuple
+from web3.exceptions import Web3Exception
 
-from bfl_stpc.errors import ChainError
+from bfl_stpc.errors import ChainError, ConfigError
 from bfl_stpc.ledger.artifacts import Artifact, load
 from bfl_stpc.ledger.chain import DEPLOY_GAS, Chain, Receipt
 from bfl_stpc.ledger.identity import Identity
@@ -66,8 +68,16 @@ class Contract:
         return cls(chain, name, receipt.contract), receipt
 
     def encode(self, function: str, *arguments: Any) -> bytes:
-        """Return the call data of `function`."""
-        return bytes.fromhex(self._web3.encode_abi(function, arguments)[2:])
+        """Return the call data of `function`.
+
+        Raises:
+            ConfigError: the arguments do not fit its types.
+        """
+        try:
+            return bytes.fromhex(self._web3.encode_abi(function, arguments)[2:])
+        except (Web3Exception, EncodingError, ValueError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"{self.artifact.name}.{function} does not take these arguments: {reason}") from error
 
     def send(self, sender: Identity, function: str, *arguments: Any) -> Receipt:
         """Send a transaction; see `Chain.transact`."""

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from bfl_stpc.errors import ReaderUnknown, RecordMissing, RecordTampered, VaultError
+from bfl_stpc.errors import ConfigError, ReaderUnknown, RecordMissing, RecordTampered, VaultError
 from bfl_stpc.ledger import fhir
 
 SCHEMA = """
@@ -73,10 +73,16 @@ def wrap(key: bytes, public: bytes, context: bytes) -> bytes:
     """Return `key` wrapped for the X25519 public key `public` and bound to `context`: 80 bytes.
 
     The nonce is zero because each wrapping key is used once: the ephemeral key is fresh.
+
+    Raises:
+        ConfigError: `public` is no X25519 public key.
     """
     ephemeral = X25519PrivateKey.generate()
     sent = ephemeral.public_key().public_bytes_raw()
-    shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(public))
+    try:
+        shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError as error:  # another length, or a point of small order
+        raise ConfigError(f"{public.hex() or 'nothing'} is no X25519 public key") from error
     return sent + AESGCM(_wrapping_key(shared, sent, public, context)).encrypt(bytes(12), key, context)
 
 
@@ -88,9 +94,17 @@ class Vault:
     """Encrypted records on one SQLite file. Every change is one transaction: it happens whole or not at all."""
 
     def __init__(self, path: Path | str = ":memory:") -> None:
-        """Open or create the vault at `path`."""
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.executescript(SCHEMA)
+        """Open or create the vault at `path`.
+
+        Raises:
+            VaultError: no file can be made there, or the file is no vault.
+        """
+        self.path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            raise VaultError(f"the vault at {path} cannot be opened: {error}") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -99,13 +113,13 @@ class Vault:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Undo every change of the block if it raises: put the chain's transaction inside, as its last step."""
-        self._db.execute("BEGIN IMMEDIATE")
+        self._run("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            self._run("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+        self._run("COMMIT")
 
     def put(self, resource: Mapping[str, Any], readers: Mapping[str, bytes], *, record: bytes | None = None) -> Stored:
         """Store a FHIR R4 resource under a new random pseudonym, or as the next version of `record`.
@@ -127,12 +141,13 @@ class Vault:
         key, salt, nonce = AESGCM.generate_key(256), secrets.token_bytes(32), secrets.token_bytes(12)
         context = _context(name, version)
         ciphertext = nonce + AESGCM(key).encrypt(nonce, plain, context)
-        self._db.execute("SAVEPOINT put")
-        self._db.execute("DELETE FROM record WHERE id = ?", (name,))
-        self._db.execute("INSERT INTO record VALUES (?, ?, ?, ?)", (name, version, salt, ciphertext))
-        for reader, public in readers.items():
-            self._db.execute("INSERT INTO reader VALUES (?, ?, ?)", (name, reader, wrap(key, public, context)))
-        self._db.execute("RELEASE put")
+        wrapped = [(name, reader, wrap(key, public, context)) for reader, public in readers.items()]
+        self._run("SAVEPOINT put")
+        self._run("DELETE FROM record WHERE id = ?", (name,))
+        self._run("INSERT INTO record VALUES (?, ?, ?, ?)", (name, version, salt, ciphertext))
+        for row in wrapped:
+            self._run("INSERT INTO reader VALUES (?, ?, ?)", row)
+        self._run("RELEASE put")
         return Stored(name, version, commitment(name, version, salt, ciphertext))
 
     def get(self, record: bytes, key: ReaderKey, *, committed: bytes) -> dict[str, Any]:
@@ -161,25 +176,26 @@ class Vault:
         """Wrap the record's key for one more reader; `owner` must be a reader already."""
         context = _context(record, self._row(record)[0])
         key = owner.unwrap(self._wrapped(record, owner.reader), context)
-        self._db.execute("INSERT OR REPLACE INTO reader VALUES (?, ?, ?)", (record, reader, wrap(key, public, context)))
+        self._run("INSERT OR REPLACE INTO reader VALUES (?, ?, ?)", (record, reader, wrap(key, public, context)))
 
     def unshare(self, record: bytes, reader: str) -> None:
         """Drop the reader's wrapped key. What the reader copied stays copied: store a new version to lock it out."""
         self._wrapped(record, reader)
-        self._db.execute("DELETE FROM reader WHERE record = ? AND reader = ?", (record, reader))
+        self._run("DELETE FROM reader WHERE record = ? AND reader = ?", (record, reader))
 
     def rotate(self, old: ReaderKey, new: ReaderKey) -> int:
         """Wrap every record key of `old` for `new` instead, without touching a ciphertext; return how many."""
         if old.reader != new.reader:
             raise VaultError(f"the keys belong to {old.reader} and {new.reader}; share the records instead")
         query = "SELECT id, version, wrapped FROM record JOIN reader ON record = id WHERE reader = ?"
-        rows = self._db.execute(query, (old.reader,)).fetchall()
+        rows = self._run(query, (old.reader,)).fetchall()
         fresh = []
         for record, version, wrapped in rows:
             context = _context(record, version)
             fresh.append((wrap(old.unwrap(wrapped, context), new.public, context), record, old.reader))
         with self.transaction():
-            self._db.executemany("UPDATE reader SET wrapped = ? WHERE record = ? AND reader = ?", fresh)
+            for row in fresh:
+                self._run("UPDATE reader SET wrapped = ? WHERE record = ? AND reader = ?", row)
         return len(rows)
 
     def erase(self, record: bytes) -> None:
@@ -188,26 +204,32 @@ class Vault:
         Copies of the ciphertext elsewhere stay sealed, since no key is left; commitments on chain stay noise.
         """
         self._row(record)
-        self._db.execute("DELETE FROM record WHERE id = ?", (record,))
+        self._run("DELETE FROM record WHERE id = ?", (record,))
 
     def records(self) -> tuple[bytes, ...]:
         """Return the pseudonyms of all stored records."""
-        return tuple(row[0] for row in self._db.execute("SELECT id FROM record ORDER BY id"))
+        return tuple(row[0] for row in self._run("SELECT id FROM record ORDER BY id"))
 
     def readers(self, record: bytes) -> tuple[str, ...]:
         """Return for whom the record's key is wrapped."""
         query = "SELECT reader FROM reader WHERE record = ? ORDER BY reader"
-        return tuple(row[0] for row in self._db.execute(query, (record,)))
+        return tuple(row[0] for row in self._run(query, (record,)))
+
+    def _run(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise VaultError(f"the vault at {self.path} cannot be used: {error}") from error
 
     def _row(self, record: bytes) -> tuple[int, bytes, bytes]:
-        row = self._db.execute("SELECT version, salt, ciphertext FROM record WHERE id = ?", (record,)).fetchone()
+        row = self._run("SELECT version, salt, ciphertext FROM record WHERE id = ?", (record,)).fetchone()
         if row is None:
             raise RecordMissing(f"record {record.hex()} is not in this vault: never stored, or erased")
         return row
 
     def _wrapped(self, record: bytes, reader: str) -> bytes:
         query = "SELECT wrapped FROM reader WHERE record = ? AND reader = ?"
-        row = self._db.execute(query, (record, reader)).fetchone()
+        row = self._run(query, (record, reader)).fetchone()
         if row is None:
             raise ReaderUnknown(f"no key of record {record.hex()} is wrapped for {reader}")
         return row[0]
