@@ -37,10 +37,23 @@ def test_the_curve_of_a_perfect_order_is_one():
 def test_calibration_of_calibrated_predictions():
     rng = np.random.default_rng(1)
     p = rng.random(20000)
-    bins = federated.calibration(rng.random(20000) < p, p)
-    assert np.abs(bins["predicted"] - bins["observed"]).max() < 0.05
-    with pytest.raises(FederatedError, match="fewer bins"):
-        federated.calibration(np.zeros(3), np.zeros(3))
+    y = rng.random(20000) < p
+    bins = federated.calibration(y, p)
+    assert np.abs(bins["predicted"] - bins["observed"])[bins["patients"] > 500].max() < 0.05
+    assert bins["patients"].sum() == 20000
+    assert abs(federated.calibration_slope(y, p) - 1) < 0.05
+    with pytest.raises(FederatedError, match="no patients"):
+        federated.calibration(np.zeros(0), np.zeros(0))
+
+
+def test_the_slope_tells_too_sure_from_too_cautious():
+    rng = np.random.default_rng(2)
+    p = rng.random(20000)
+    y, odds = rng.random(20000) < p, np.log(p / (1 - p))
+    for factor in (0.5, 2.0):
+        assert abs(federated.calibration_slope(y, 1 / (1 + np.exp(-factor * odds))) * factor - 1) < 0.06
+    with pytest.raises(FederatedError, match="slope"):
+        federated.calibration_slope(np.zeros(3), np.full(3, 0.5))
 
 
 def test_weights_flatten_and_digest(spec, weights):

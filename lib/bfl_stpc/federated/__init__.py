@@ -6,7 +6,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported: its start-up notes are no news
 
 from bfl_stpc.federated import worker
-from bfl_stpc.federated.evaluation import Metrics, calibration, evaluate, predict, roc
+from bfl_stpc.federated.evaluation import Metrics, calibration, calibration_slope, evaluate, predict, roc
 from bfl_stpc.federated.features import Inputs, hospital_statistics, logarithms, shared_inputs
 from bfl_stpc.federated.model import Mlp, digest, init_weights
 from bfl_stpc.federated.scaling import Scaler, statistics
@@ -33,6 +33,7 @@ __all__ = [
     "apply_update",
     "by_hospital",
     "calibration",
+    "calibration_slope",
     "digest",
     "dirichlet",
     "evaluate",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score, roc_curve
 
 from bfl_stpc.errors import FederatedError
@@ -67,19 +69,37 @@ def roc(y: NDArray, p: NDArray, grid: NDArray) -> NDArray[np.float64]:
     return np.interp(grid, false, true)
 
 
-def calibration(y: NDArray, p: NDArray, bins: int = 10) -> dict[str, NDArray]:
-    """Return the reliability of predictions p (n,) in `bins` groups of equal size, ordered by p.
+EDGES = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)  # of predicted risk; most patients lie at the ends
 
-    Keys: `predicted` (mean p), `observed` (share of y = 1), `patients`, each (bins,).
+
+def calibration(y: NDArray, p: NDArray, edges: Sequence[float] = EDGES) -> dict[str, NDArray]:
+    """Return the reliability of predictions p (n,) in groups of patients whose risk lies between two edges.
+
+    Keys: `predicted` (mean p), `observed` (share of y = 1), `patients`, each (g,); empty groups are left out.
 
     Raises:
-        FederatedError: fewer patients than bins.
+        FederatedError: there are no patients.
     """
-    if len(y) < bins:
-        raise FederatedError(f"{len(y)} patients for {bins} bins: ask for fewer bins")
-    groups = np.array_split(np.argsort(p, kind="stable"), bins)
+    if len(y) == 0:
+        raise FederatedError("there are no patients to calibrate on")
+    group = np.digitize(p, edges)
+    kept = [group == g for g in np.unique(group)]
     return {
-        "predicted": np.array([np.mean(p[g]) for g in groups]),
-        "observed": np.array([np.mean(y[g]) for g in groups]),
-        "patients": np.array([g.size for g in groups]),
+        "predicted": np.array([np.mean(p[rows]) for rows in kept]),
+        "observed": np.array([np.mean(y[rows]) for rows in kept]),
+        "patients": np.array([rows.sum() for rows in kept]),
     }
+
+
+def calibration_slope(y: NDArray, p: NDArray) -> float:
+    """Return the slope of a logistic regression of y on the logit of p (Cox 1958).
+
+    1 is calibrated; below 1 the predictions are too sure, above 1 too cautious.
+
+    Raises:
+        FederatedError: all labels are equal.
+    """
+    if len(np.unique(y)) < 2:
+        raise FederatedError("all labels are equal: there is no slope")
+    odds = logit(np.clip(p, 1e-9, 1 - 1e-9))[:, None]
+    return float(LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(odds, y).coef_[0, 0])

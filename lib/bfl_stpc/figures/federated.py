@@ -31,11 +31,11 @@ def convergence(fig: Figure, data: Mapping[str, Any]) -> None:
     level(ax, percent * data["ceiling"], "Bayes ceiling", "grey", "--", 3)
     level(ax, percent * data["centralised"], "all data pooled", "black", ":", -9)
     last = percent * data["pooled"][-1]
-    ax.annotate("all patients", (rounds[-1], last), xytext=(-6, -24), ha="right", textcoords="offset points",
+    ax.annotate("all patients", (rounds[-1], last), xytext=(-40, -44), ha="right", textcoords="offset points",
                 color=COLORS["blue"], fontsize=7, arrowprops={"arrowstyle": "-", "color": COLORS["blue"]})  # fmt: skip
-    low = min(min(curve) for curve in data["hospitals"].values())
-    ax.annotate("each hospital's patients", (rounds[-1], percent * low), xytext=(-6, -4), ha="right", va="bottom",
-                textcoords="offset points", color=COLORS["grey"], fontsize=7)  # fmt: skip
+    low = min(curve[-1] for curve in data["hospitals"].values())
+    ax.annotate("each hospital's patients", (rounds[-1], percent * low), xytext=(-2, -12), ha="right",
+                textcoords="offset points", color=COLORS["sky"], fontsize=7)  # fmt: skip
     start = np.quantile([curve[0] for curve in data["hospitals"].values()], 0.25)
     ax.set(xlabel="round", ylabel="test accuracy (%)", ylim=(percent * start - 2, 100), xlim=(rounds[0], rounds[-1]))
 
