@@ -86,7 +86,9 @@ def compile_all() -> dict[str, str]:
     files = {}
     for path in sources:
         name = Path(path).stem
-        files[f"{name}.json"] = artifact(name, output["contracts"][path][name])
+        compiled = output["contracts"][path][name]
+        if compiled["evm"]["bytecode"]["object"]:  # an abstract contract has none
+            files[f"{name}.json"] = artifact(name, compiled)
     sums = [f"{hashlib.sha256(text.encode()).hexdigest()}  {file}\n" for file, text in sorted(files.items())]
     return files | {CHECKSUMS: "".join(sums)}
 

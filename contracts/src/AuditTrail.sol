@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
-
+import {Administered} from "./Administered.sol";
 import {HospitalRegistry} from "./HospitalRegistry.sol";
 
 /// @title An append-only trail of who did what to which record, why, and on what basis.
 /// @notice Each entry extends a rolling head and becomes a leaf of a Merkle tree, so that one entry is proved in 32
-///         hashes and the whole trail is checked in one pass.
+///         hashes and the whole trail is checked in one pass. A pause stops every append, and with it every decision.
 /// @dev Proves order and integrity, not completeness: an act that nobody reports leaves no entry. The tree is the
 ///      incremental one of Ethereum's deposit contract, with leaves, nodes and root kept apart by a prefix.
-contract AuditTrail is Ownable2Step, Pausable {
+contract AuditTrail is Administered {
     /// @notice What was decided. `Reported` and `Anchored` record what happened outside the chain.
     enum Decision {
         Denied,
@@ -58,7 +56,7 @@ contract AuditTrail is Ownable2Step, Pausable {
 
     /// @param admin Owner; handing over takes two steps.
     /// @param registry_ Registry of the hospitals.
-    constructor(address admin, HospitalRegistry registry_) Ownable(admin) {
+    constructor(address admin, HospitalRegistry registry_) Administered(admin) {
         registry = registry_;
     }
 
@@ -100,16 +98,6 @@ contract AuditTrail is Ownable2Step, Pausable {
         if (batchRoot == 0 || entries == 0) revert AuditBatchEmpty();
         (bytes32 actor,) = registry.requireActive(msg.sender);
         _append(actor, 0, 0, 0, Decision.Anchored, bytes32(uint256(entries)), batchRoot);
-    }
-
-    /// @notice Stops every append, and with it every decision.
-    function pause() external onlyOwner {
-        _pause();
-    }
-
-    /// @notice Ends the pause.
-    function unpause() external onlyOwner {
-        _unpause();
     }
 
     /// @notice The root of the tree of all entries, bound to their number.

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
+import {Administered} from "./Administered.sol";
 import {AuditTrail} from "./AuditTrail.sol";
 import {HospitalRegistry} from "./HospitalRegistry.sol";
 
 /// @title What each patient allows, to whom, what for and how long; and every decision that follows from it.
-/// @notice Patients sign, anyone relays, so that a patient needs neither an account nor gas.
+/// @notice Patients sign, anyone relays, so that a patient needs neither an account nor gas. A pause stops all that
+///         grants or decides; revoking and withdrawing go on.
 /// @dev A record is a random pseudonym, never a hash of an identifier. A patient uses one key per record, or accepts
 ///      that records under one key can be linked. Commitments are salted; erasing the salt leaves them meaningless.
-contract ConsentRegistry is Ownable2Step, Pausable, EIP712 {
+contract ConsentRegistry is Administered, EIP712 {
     /// @notice A purpose of use, after HL7's ActReason codes.
     enum Purpose {
         Treatment, // TREAT
@@ -132,7 +132,7 @@ contract ConsentRegistry is Ownable2Step, Pausable, EIP712 {
     /// @param registry_ Registry of the hospitals.
     /// @param trail_ Trail in which this contract may append.
     constructor(address admin, HospitalRegistry registry_, AuditTrail trail_)
-        Ownable(admin)
+        Administered(admin)
         EIP712("BFL-STPC ConsentRegistry", "1")
     {
         registry = registry_;
@@ -257,16 +257,6 @@ contract ConsentRegistry is Ownable2Step, Pausable, EIP712 {
         (permitted, basis) = _decide(record, hospital, purpose, action);
         AuditTrail.Decision decision = permitted ? AuditTrail.Decision.Permitted : AuditTrail.Decision.Denied;
         trail.append(hospital, record, uint8(purpose), uint8(action), decision, basis, evidence);
-    }
-
-    /// @notice Stops everything that grants or decides. Revoking and withdrawing go on.
-    function pause() external onlyOwner {
-        _pause();
-    }
-
-    /// @notice Ends the pause.
-    function unpause() external onlyOwner {
-        _unpause();
     }
 
     /// @notice Whether `grantee` is active and may do `action` now; leaves no trace.

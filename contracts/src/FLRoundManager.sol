@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
+import {Administered} from "./Administered.sol";
 import {HospitalRegistry} from "./HospitalRegistry.sol";
 
 /// @title One federated round after the other: commit, reveal, aggregate, finalise or abort.
 /// @notice Holds digests, never weights. Each round starts from the model that the last finalised round produced.
+///         A pause stops every write; deadlines run on meanwhile.
 /// @dev Members are a bitmap taken when the round opens; nothing loops over them except `finalise`, over at most
 ///      256 signatures. The coordinator can delay or abort a round, but not finalise one without a quorum.
-contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
+contract FLRoundManager is Administered, EIP712 {
     /// @notice Where a round stands. `Finalised` and `Aborted` are final.
     enum Phase {
         None,
@@ -172,7 +172,7 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
     /// @param registry_ Registry of the hospitals.
     /// @param coordinator_ Who opens and finalises rounds.
     constructor(address admin, HospitalRegistry registry_, address coordinator_)
-        Ownable(admin)
+        Administered(admin)
         EIP712("BFL-STPC FLRoundManager", "1")
     {
         if (coordinator_ == address(0)) revert FLRoundEmpty();
@@ -369,16 +369,6 @@ contract FLRoundManager is Ownable2Step, Pausable, EIP712 {
         Round storage r = _mayEnd(round, phase);
         r.phase = Phase.Aborted;
         emit RoundAborted(round, phase, reason);
-    }
-
-    /// @notice Stops every write to rounds.
-    function pause() external onlyOwner {
-        _pause();
-    }
-
-    /// @notice Ends the pause. Deadlines ran on meanwhile.
-    function unpause() external onlyOwner {
-        _unpause();
     }
 
     /// @notice The round's record; phase `None` if it was never opened.

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {Administered} from "./Administered.sol";
 
 /// @title Who the hospitals are, which key speaks for each, and who is logged in.
 /// @notice A hospital logs in by signing an EIP-712 challenge; a session is bound to one round and one global model.
 /// @dev At most 256 hospitals, so that the members of a round fit one word and no function loops over them.
 ///      While paused nothing can be granted, rotated or logged in; rights can still be taken away.
-contract HospitalRegistry is Ownable2Step, Pausable, EIP712 {
+contract HospitalRegistry is Administered, EIP712 {
     /// @notice Where a hospital stands. `Revoked` is final.
     enum Status {
         Unknown,
@@ -118,7 +118,7 @@ contract HospitalRegistry is Ownable2Step, Pausable, EIP712 {
 
     /// @param admin Owner; handing over takes two steps.
     /// @param lifetime Seconds that a session lasts: 1 to 86400.
-    constructor(address admin, uint64 lifetime) Ownable(admin) EIP712("BFL-STPC HospitalRegistry", "1") {
+    constructor(address admin, uint64 lifetime) Administered(admin) EIP712("BFL-STPC HospitalRegistry", "1") {
         if (lifetime == 0 || lifetime > 1 days) revert HospitalLifetimeOutOfRange(lifetime);
         sessionLifetime = lifetime;
     }
@@ -159,13 +159,17 @@ contract HospitalRegistry is Ownable2Step, Pausable, EIP712 {
     }
 
     /// @notice Lets another key speak for the hospital; the old one is retired and its session ends.
+    /// @dev A commitment made by the old key can no longer be revealed: the hospital drops out of that round.
     /// @param name The hospital.
     /// @param key The new key, which must never have been used here.
     /// @param proof EIP-712 signature of `Rotation(name, key, keyVersion + 1)` by the new key: proof of possession.
     function rotateKey(bytes32 name, address key, bytes calldata proof) external whenNotPaused {
         Hospital storage h = _living(name);
         address retired = h.key;
-        if (msg.sender != retired && msg.sender != owner()) revert HospitalCallerForbidden(msg.sender);
+        if (msg.sender != owner()) {
+            if (msg.sender != retired) revert HospitalCallerForbidden(msg.sender);
+            if (h.status == Status.Suspended) revert HospitalSuspended(name); // its key may be the reason
+        }
         if (key == address(0)) revert HospitalEmpty();
         if (_names[key] != 0) revert HospitalKeyTaken(key);
         uint32 version = h.keyVersion + 1;
@@ -205,16 +209,6 @@ contract HospitalRegistry is Ownable2Step, Pausable, EIP712 {
         _nonces[request.key] = next + 1;
         _sessions[request.key] = Session({round: request.round, validUntil: validUntil, model: request.model});
         emit HospitalLoggedIn(name, request.key, request.round, request.model, next, validUntil);
-    }
-
-    /// @notice Stops everything that grants; see the contract's note.
-    function pause() external onlyOwner {
-        _pause();
-    }
-
-    /// @notice Ends the pause.
-    function unpause() external onlyOwner {
-        _unpause();
     }
 
     /// @notice Reverts unless `key` speaks for an active hospital.

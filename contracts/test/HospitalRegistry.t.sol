@@ -89,6 +89,21 @@ contract HospitalRegistryTest is Base {
         registry.register("new", vm.addr(5));
     }
 
+    function test_ownerStays() public {
+        vm.expectPartialRevert(Ownable.OwnableInvalidOwner.selector);
+        registry.renounceOwnership();
+        assert(registry.owner() == address(this));
+    }
+
+    function test_rotationWhileSuspended() public {
+        registry.suspend(hospitalName(0));
+        bytes memory proof = rotationProof(77, hospitalName(0), 2);
+        vm.prank(hospitalKey(0));
+        vm.expectPartialRevert(HospitalRegistry.HospitalSuspended.selector);
+        registry.rotateKey(hospitalName(0), vm.addr(77), proof);
+        registry.rotateKey(hospitalName(0), vm.addr(77), proof);
+    }
+
     function test_full() public {
         for (uint256 i = COUNT; i < 256; ++i) {
             registry.register(bytes32(i + 1), vm.addr(50_000 + i));

@@ -26,7 +26,6 @@ MATRIX = {
         "unpause": ({"admin"}, ()),
         "transferOwnership": ({"admin"}, (SOMEBODY,)),
         "acceptOwnership": (set(), ()),
-        "renounceOwnership": ({"admin"}, ()),
     },
     "FLRoundManager": {
         "setCoordinator": ({"admin"}, (SOMEBODY,)),
@@ -44,7 +43,6 @@ MATRIX = {
         "unpause": ({"admin"}, ()),
         "transferOwnership": ({"admin"}, (SOMEBODY,)),
         "acceptOwnership": (set(), ()),
-        "renounceOwnership": ({"admin"}, ()),
     },
     "AuditTrail": {
         "setWriter": ({"admin"}, (SOMEBODY, True)),
@@ -55,7 +53,6 @@ MATRIX = {
         "unpause": ({"admin"}, ()),
         "transferOwnership": ({"admin"}, (SOMEBODY,)),
         "acceptOwnership": (set(), ()),
-        "renounceOwnership": ({"admin"}, ()),
     },
     "ConsentRegistry": {
         "enrol": ({"hospital"}, (sha("another"), SOMEBODY, sha("c"))),
@@ -70,7 +67,6 @@ MATRIX = {
         "unpause": ({"admin"}, ()),
         "transferOwnership": ({"admin"}, (SOMEBODY,)),
         "acceptOwnership": (set(), ()),
-        "renounceOwnership": ({"admin"}, ()),
     },
 }
 AUTHORITY = (errors.NotAuthorised, errors.NotAMember)

@@ -219,6 +219,25 @@ def test_handing_over_takes_two_steps(team):
         contract.send(team.admin, "unpause")
 
 
+def test_nobody_can_leave_a_contract_without_an_owner(team):
+    led = team.led
+    for wrapped in (led.registry, led.rounds, led.trail, led.consents):
+        with pytest.raises(errors.InvalidRequest):
+            wrapped.contract.send(team.admin, "renounceOwnership")
+        assert wrapped.contract.ask("owner") == team.admin.address.lower()
+
+
+def test_a_suspended_key_cannot_rotate_itself_back_in(team):
+    registry, thief = team.led.registry, ledger.Identity.derive("thief", 1)
+    registry.suspend(team.admin, "hospital-00")  # its key was stolen
+    with pytest.raises(errors.SuspendedHospital):
+        registry.rotate_key(team.hospital(0), "hospital-00", thief)
+    fresh = ledger.Identity.derive("hospital-00", 2)
+    registry.rotate_key(team.admin, "hospital-00", fresh)
+    registry.reinstate(team.admin, "hospital-00")
+    team.led.login(fresh, round=1, model=team.model)
+
+
 def test_places_are_in_the_order_of_registration(team):
     registry = team.led.registry
     assert [registry.place(name) for name in team.ids] == list(range(5))
