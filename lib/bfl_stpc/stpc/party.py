@@ -246,6 +246,8 @@ class Party:
     def tag(self, challenge: Challenge) -> tuple[int, ...]:
         """Return ⟨r, own masked vector⟩ modulo t for each r of `challenge`; post it on the ledger.
 
+        Reveals nothing but these values of the masked vector, which the pair masks keep uniform.
+
         Raises:
             Foreign: the challenge is of another round.
             OutOfOrder: before `protect`.
