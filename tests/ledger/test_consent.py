@@ -151,6 +151,21 @@ def test_many_records_are_asked_about_at_once(enrolled):
     assert found == [True, False, True]
 
 
+def test_many_patients_are_admitted_with_their_own_consent(team):
+    patients = [ledger.Identity.derive(f"patient-{i}", 1) for i in range(5)]
+    admissions = [(sha(f"record {i}"), p, sha(f"c {i}")) for i, p in enumerate(patients)]
+    consents = team.led.consents
+    options = {"purpose": Purpose.RESEARCH, "actions": Action.TRAIN, "seconds": 1000, "batch": 2}
+    consents.admit(team.hospital(0), admissions, **options)
+    consents.withdraw(team.stranger, patients[3], admissions[3][0])
+    records = [record for record, _, _ in admissions]
+    found = consents.are_permitted(records, "hospital-00", Purpose.RESEARCH, Action.TRAIN)
+    assert found == [True, True, True, False, True]
+    assert not any(consents.are_permitted(records, "hospital-01", Purpose.RESEARCH, Action.TRAIN))
+    with pytest.raises(errors.ConsentRefused):
+        consents.admit(team.hospital(0), admissions[:1], **options)
+
+
 def test_erased_is_final(enrolled):
     grant(enrolled)
     with pytest.raises(errors.NotAuthorised):

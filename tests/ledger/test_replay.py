@@ -63,7 +63,7 @@ def test_batches_use_the_same_gas_and_leave_the_same_events_as_single_transactio
 
     single, batched = (Consortium(ledger.Chain.in_memory(), count=3, threshold=2) for _ in range(2))
     gas = [single.chain.transact(*report(single, i)).gas for i in range(9)]
-    assert batched.chain.mine_all([report(batched, i) for i in range(9)]) == gas
+    assert batched.chain.transact_all([report(batched, i) for i in range(9)]) == gas
     assert batched.chain.height() == single.chain.height() - 8
     for team in (single, batched):
         assert [e.record for e in team.led.trail.review()[0]] == [sha(str(i)) for i in range(9)]
@@ -77,7 +77,7 @@ def test_a_refused_call_in_a_batch_is_explained_and_the_others_stand():
         for who in (team.hospital(0), team.stranger)
     ]
     with pytest.raises(errors.NotAMember):
-        team.chain.mine_all(calls)
+        team.chain.transact_all(calls)
     assert len(team.led.trail.review()[0]) == 1
 
 

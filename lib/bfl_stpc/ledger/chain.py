@@ -125,6 +125,15 @@ class Chain:
         logs, contract = receipt["logs"], receipt["contractAddress"]
         return Receipt(bytes(tx_hash), receipt["blockNumber"], receipt["gasUsed"], logs, contract, ms)
 
+    def transact_all(self, calls: Sequence[tuple[Identity, str, bytes]]) -> list[int]:
+        """Send calls (sender, contract, data) in order; return the gas of each. In memory they share one block.
+
+        Raises:
+            ContractRefused: a call reverted; the subclass tells why. What came before it stands.
+            ChainError: the node did not accept it, or did not mine it in time.
+        """
+        return [self.transact(sender, to, data).gas for sender, to, data in calls]
+
     def call(self, to: str, data: bytes, *, sender: str | None = None, block: int | str = "latest") -> bytes:
         """Return what a read-only call answers.
 
@@ -208,8 +217,8 @@ class InMemoryChain(Chain):
         self.backend = backend
         super().__init__(Web3(EthereumTesterProvider(EthereumTester(backend))))
 
-    def mine_all(self, calls: Sequence[tuple[Identity, str, bytes]]) -> list[int]:
-        """Sign calls (sender, contract, data), mine them in one block, and return the gas of each, in order.
+    def transact_all(self, calls: Sequence[tuple[Identity, str, bytes]]) -> list[int]:
+        """Sign calls (sender, contract, data), mine them in one block, and return the gas of each.
 
         Raises:
             ContractRefused: a call reverted; the others of its block stand. The first is explained.

@@ -106,6 +106,42 @@ class Consents:
         values = (record, name32(grantee), int(purpose), actions, start, start + seconds, self.nonce(record))
         return self.contract.send(relay, "grant", values, self._sign(patient, "Grant", values))
 
+    def admit(
+        self,
+        custodian: Identity,
+        admissions: Sequence[tuple[bytes, Identity, bytes]],
+        purpose: Purpose,
+        actions: int,
+        *,
+        seconds: int,
+        batch: int = 100,
+    ) -> None:
+        """Enrol new records and bring their patients' first consent to the custodian itself, `batch` at a time.
+
+        Args:
+            custodian: hospital that keeps the records.
+            admissions: pseudonym (32 bytes), patient and commitment (32 bytes) of each record.
+            purpose: what for.
+            actions: sum of the actions that every one of these patients grants.
+            seconds: how long, from now.
+            batch: records to a block, where the chain is in memory.
+
+        Raises:
+            ConsentRefused: a pseudonym is taken; the records before it are admitted.
+        """
+        contract = self.contract
+        for first in range(0, len(admissions), batch):
+            part, calls, start = admissions[first : first + batch], [], contract.chain.now()
+            for record, patient, commitment in part:
+                grant = (record, name32(custodian.name), int(purpose), actions, start, start + seconds, 0)
+                signature = self._sign(patient, "Grant", grant)
+                for data in (
+                    contract.encode("enrol", record, patient.address, commitment),
+                    contract.encode("grant", grant, signature),
+                ):
+                    calls.append((custodian, contract.address, data))
+            contract.chain.transact_all(calls)
+
     def revoke(self, relay: Identity, patient: Identity, record: bytes, grantee: str, purpose: Purpose) -> Receipt:
         """Revoke what `grantee` may do for `purpose`."""
         values = (record, name32(grantee), int(purpose), self.nonce(record))
