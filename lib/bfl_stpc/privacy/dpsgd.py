@@ -71,14 +71,15 @@ class DpConfig:
         n = tf.shape(X)[0]
         secret = self.noise is NoiseSource.SYSTEM
         key = _join(parameters[5:9]) if secret else seed
+        taken = sampled(steps, n, rate, key)
 
         def noise(step: tf.Tensor) -> tf.Tensor:
             if secret:
                 return parameters[9 + step * size : 9 + (step + 1) * size]
-            return tf.random.stateless_normal([size], tf.stack([key, tf.cast(2 * step + 1, tf.int64)]))
+            return tf.random.stateless_normal([size], tf.stack([key, tf.cast(step + 1, tf.int64)]))
 
         def body(step: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            rows = tf.where(sampled(n, rate, key, step))[:, 0]
+            rows = tf.where(taken[step])[:, 0]
             total = clipped_sum(self.spec, w, tf.gather(X, rows), tf.gather(y, rows), clip)
             mean = (total + sigma * clip * noise(step)) / (rate * tf.cast(n, tf.float32))
             return step + 1, tf.ensure_shape(w - learning_rate * mean, weights.shape)
@@ -86,9 +87,9 @@ class DpConfig:
         return tf.while_loop(lambda step, _: step < steps, body, (tf.constant(0), weights))[1]
 
 
-def sampled(n: tf.Tensor, rate: tf.Tensor, key: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-    """Return which of n records a step takes, bool (n,): each by itself with probability `rate`."""
-    return tf.random.stateless_uniform([n], tf.stack([key, tf.cast(2 * step, tf.int64)])) < rate
+def sampled(steps: tf.Tensor, n: tf.Tensor, rate: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Return which of n records each step takes, bool (steps, n): each by itself with probability `rate`."""
+    return tf.random.stateless_uniform([steps, n], tf.stack([key, tf.constant(0, tf.int64)])) < rate
 
 
 def _join(words: tf.Tensor) -> tf.Tensor:
