@@ -17,7 +17,7 @@ $(error unknown profile $(PROFILE): choose smoke, quick or paper)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor reproduce verify figures lab test test-fast check strip lock contracts contract-tools reference clean distclean
+.PHONY: help setup setup-dev doctor reproduce verify figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
 
 help:  ## print this list
 	@$(PYTHON) tools/help.py
@@ -51,6 +51,13 @@ test: contract-tools  ## run all tests, with the smoke profile in a fresh clone
 
 test-fast: setup-dev  ## run the tests that take seconds
 	@$(VENV)/pytest -n 2 --dist loadfile -m "not slow"
+
+bench: setup-dev  ## time our parts against their peers, in one run; ratios as JSON in build/bench
+	@$(PYTHON) tools/setup_env.py peers
+	@mkdir -p build/bench
+	@for part in federated stpc; do echo "bench: $$part"; \
+	    $(VENV)/python benchmarks/bench_$$part.py --peers .venv-peers/bin/python > build/bench/$$part.json || exit 1; done
+	@echo "bench: ledger"; $(VENV)/python benchmarks/bench_ledger.py > build/bench/ledger.json
 
 check: setup-dev  ## lint, format, types, stripped notebooks
 	@$(VENV)/ruff check .

@@ -3,9 +3,9 @@
 Ten hospitals of 1,000 records of 30 features, an MLP 30-64-32-1, batch 32, one epoch. Only ratios of one run mean
 anything: this machine's seconds are given for orientation.
 
-    python benchmarks/bench_federated.py [--flower PYTHON] [--repeats N]
+    python benchmarks/bench_federated.py [--peers PYTHON] [--repeats N]
 
-`--flower` names the interpreter of an environment with the locked group `peers`; without it that line is left out.
+`--peers` names the interpreter of an environment with the locked group `peers`; without it that line is left out.
 """
 
 from __future__ import annotations
@@ -135,13 +135,13 @@ def scaling(repeats: int) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Measure, and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--flower", help="interpreter of an environment with the group `peers`")
+    parser.add_argument("--peers", help="interpreter of an environment with the group `peers`")
     parser.add_argument("--repeats", type=int, default=9)
     wanted = parser.parse_args()
     seconds = rounds(wanted.repeats)
-    if wanted.flower:
+    if wanted.peers:
         script = Path(__file__).with_name("peer_flower.py")
-        done = subprocess.run([wanted.flower, script], capture_output=True, text=True, check=False)
+        done = subprocess.run([wanted.peers, script], capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"the Flower peer failed: {done.stderr[-500:]}")
         line = next(line for line in done.stdout.splitlines() if line.startswith("{"))  # Ray prints around it
@@ -152,7 +152,7 @@ def main() -> None:
         "TF-Privacy ÷ private round": seconds["TF-Privacy epochs"] / private,
         "private round ÷ round": private / ours,
     }
-    if wanted.flower:
+    if wanted.peers:
         ratios["round ÷ Flower"] = ours / seconds["Flower round"]
     print(json.dumps({"seconds": seconds, "ratios": ratios, "scaling": scaling(3)}, indent=1, ensure_ascii=False))
     federated.worker.close()
