@@ -30,12 +30,8 @@ def convergence(fig: Figure, data: Mapping[str, Any]) -> None:
     # A line's name, its height, and on which side of the line the name goes.
     level(ax, percent * data["ceiling"], "Bayes ceiling", "grey", "--", 3)
     level(ax, percent * data["centralised"], "all data pooled", "black", ":", -9)
-    last = percent * data["pooled"][-1]
-    ax.annotate("all patients", (rounds[-1], last), xytext=(-40, -44), ha="right", textcoords="offset points",
-                color=COLORS["blue"], fontsize=7, arrowprops={"arrowstyle": "-", "color": COLORS["blue"]})  # fmt: skip
-    low = min(curve[-1] for curve in data["hospitals"].values())
-    ax.annotate("each hospital's patients", (rounds[-1], percent * low), xytext=(-2, -12), ha="right",
-                textcoords="offset points", color=COLORS["sky"], fontsize=7)  # fmt: skip
+    for name, color, y in (("all patients", "blue", 0.14), ("each hospital's patients", "sky", 0.05)):
+        ax.text(0.98, y, name, transform=ax.transAxes, ha="right", color=COLORS[color], fontsize=7)
     start = np.quantile([curve[0] for curve in data["hospitals"].values()], 0.25)
     ax.set(xlabel="round", ylabel="test accuracy (%)", ylim=(percent * start - 2, 100), xlim=(rounds[0], rounds[-1]))
 

@@ -87,15 +87,15 @@ def epsilon_over_rounds(fig: Figure, data: Mapping[str, Any]) -> None:
 def client_level(fig: Figure, data: Mapping[str, Any]) -> None:
     """Draw the norm of the mean update and of the noise that client-level DP adds to it, against the hospitals.
 
-    `data`: hospitals (k,), signal (k,), noise (k,), epsilon, here: the number of hospitals of this study,
-    needed: hospitals from which the signal exceeds the noise.
+    `data`: hospitals (k,), signal (k,), noise (k,), needed: hospitals from which the signal exceeds
+    the noise.
     """
     fig.set_size_inches(COLUMN, 2.5)
     ax = fig.subplots()
     k = np.asarray(data["hospitals"])
     for name, color, style in (("signal", "blue", "o-"), ("noise", "red", "s--")):
         ax.plot(k, data[name], style, color=COLORS[color])
-    ax.annotate("mean update", (k[0], data["signal"][0]), xytext=(0, -14), textcoords="offset points",
+    ax.annotate("mean update", (k[-1], data["signal"][-1]), xytext=(0, 16), textcoords="offset points", ha="right",
                 color=COLORS["blue"], fontsize=7)  # fmt: skip
     ax.annotate("noise", (k[0], data["noise"][0]), xytext=(6, 2), textcoords="offset points",
                 color=COLORS["red"], fontsize=7)  # fmt: skip
