@@ -51,7 +51,7 @@ def found(
         hospitals={name: identity.address for name, identity in identities.items()},
         threshold=len(names) // 2 + 1,
     )
-    params = stpc.Parameters(hospitals=len(names), clip=clip, weighting=stpc.Weighting.RECORDS, max_records=max_records)
+    params = stpc.Parameters.widest(len(names), clip=clip, weighting=stpc.Weighting.RECORDS, max_records=max_records)
 
     def attest(ticket: Ticket) -> stpc.Attestation:
         return attestation(book, ticket)
