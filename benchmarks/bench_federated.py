@@ -140,7 +140,7 @@ def main() -> None:
     wanted = parser.parse_args()
     seconds = rounds(wanted.repeats)
     if wanted.peers:
-        script = Path(__file__).with_name("peer_flower.py")
+        script = Path(__file__).with_name("bench_federated_flower.py")
         done = subprocess.run([wanted.peers, script], capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"the Flower peer failed: {done.stderr[-500:]}")
