@@ -1,7 +1,7 @@
 """Protection streams: its memory is that of the upload, however large the update."""
 
-import concurrent.futures
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,5 +34,11 @@ def peak_of_protect(size: int) -> float:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from Linux's /proc")
 def test_ten_million_parameters_take_at_most_three_times_their_vector():
-    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        assert pool.submit(peak_of_protect, 10**7).result(timeout=300) <= 3.0
+    # In a process of its own: this one's memory holds what other tests left behind.
+    measured = subprocess.run([sys.executable, __file__, str(10**7)], capture_output=True, text=True, check=False)
+    assert measured.returncode == 0, measured.stderr
+    assert 1.0 < float(measured.stdout) <= 3.0
+
+
+if __name__ == "__main__":
+    print(peak_of_protect(int(sys.argv[1])))

@@ -131,7 +131,7 @@ class Run:
         drawn = draw(plot, tidy, watermark=watermark(self.profile.name))
         for kind, content in drawn.items():
             write_atomic(self.folder / "figures" / f"{name}.{kind}", content)
-        write_atomic(self.folder / "figures" / f"{name}.json", to_json(sidecar))
+        write_atomic(self.folder / "figures" / f"{name}.json", to_json(sidecar, sort_keys=False))
         self._figures.append(name)
         return captioned(drawn["png"], caption, alt)
 

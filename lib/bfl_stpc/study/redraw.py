@@ -40,7 +40,8 @@ def write(sidecar: dict[str, Any], drawn: dict[str, bytes], profile: str) -> Non
     folder = figure_folder(profile)
     for kind, content in drawn.items():
         write_atomic(folder / f"{sidecar['figure']}.{kind}", content)
-    write_atomic(folder / f"{sidecar['figure']}.json", to_json(sidecar | {"drawing": drawing_hash(sidecar["plot"])}))
+    vouched = sidecar | {"drawing": drawing_hash(sidecar["plot"])}
+    write_atomic(folder / f"{sidecar['figure']}.json", to_json(vouched, sort_keys=False))
 
 
 def redraw_stale(profile: str, *, everything: bool = False) -> list[str]:

@@ -83,9 +83,12 @@ def plain(value: Any) -> Any:
     raise StoreError(f"cannot record a {type(value).__name__}: record numbers, text, lists, dicts or NumPy arrays")
 
 
-def to_json(value: Any) -> bytes:
-    """Return the canonical JSON bytes of `value`: sorted keys, indented, one line feed at the end."""
-    return (json.dumps(plain(value), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+def to_json(value: Any, *, sort_keys: bool = True) -> bytes:
+    """Return the canonical JSON bytes of `value`: indented, one line feed at the end.
+
+    Keys are sorted unless their order carries meaning, as that of the lines of a figure.
+    """
+    return (json.dumps(plain(value), indent=1, sort_keys=sort_keys, ensure_ascii=False) + "\n").encode()
 
 
 def read_json(path: Path, make: str) -> Any:
