@@ -162,13 +162,15 @@ def verify(profile: str) -> list[Finding]:
     return findings
 
 
-def _number(value: float | bool | None, unit: str) -> str:
+def _number(value: float | bool | None, unit: str, *, printed: bool = False) -> str:
+    """Return a value with its unit: two decimals, as the paper prints; our own pure numbers have four."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    shown = f"{value:,.2f}"
-    return shown if unit == "1" else f"{shown} {unit}"
+    if unit == "1":
+        return f"{value:.2f}" if printed else f"{value:.4f}"
+    return f"{value:,.2f} {unit}"
 
 
 def markdown(findings: list[Finding], profile: str) -> str:
@@ -181,8 +183,8 @@ def markdown(findings: list[Finding], profile: str) -> str:
     ]
     for f in findings:
         unit = f.claim.unit
-        interval = f"{_number(f.interval[0], '1')} – {_number(f.interval[1], '1')}" if f.interval else "–"
-        cells = [f.claim.says, _number(f.claim.printed, unit), _number(f.value, unit), interval]
+        interval = " – ".join(_number(bound, unit) for bound in f.interval) if f.interval else "–"
+        cells = [f.claim.says, _number(f.claim.printed, unit, printed=True), _number(f.value, unit), interval]
         rows.append(f"| {' | '.join(cells)} | {_number(f.ceiling, unit)} | {f.verdict} |")
     return "\n".join(rows) + "\n"
 
@@ -225,7 +227,11 @@ def report(findings: list[Finding], profile: str, console: Console) -> None:
     for f in findings:
         unit = f.claim.unit
         table.add_row(
-            f.claim.id, _number(f.claim.printed, unit), _number(f.value, unit), _number(f.ceiling, unit), f.verdict
+            f.claim.id,
+            _number(f.claim.printed, unit, printed=True),
+            _number(f.value, unit),
+            _number(f.ceiling, unit),
+            f.verdict,
         )
     console.print(table)
     counts = Counter(f.verdict for f in findings)
