@@ -1,14 +1,11 @@
 import inspect
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from figures.drawing import draw
 
 from bfl_stpc.figures import ehr as plots
-from bfl_stpc.figures.style import FULL, STYLE
+from bfl_stpc.figures.style import FULL
 
 K = 10
 NAMES = [f"H{k + 1:02d}" for k in range(K)]
@@ -61,16 +58,6 @@ DATA = {
 }  # fmt: skip
 
 
-def draw(name, data):
-    with mpl.rc_context():
-        style.use(["default", STYLE])
-        fig = Figure()
-        canvas = FigureCanvasAgg(fig)
-        getattr(plots, name)(fig, data)
-        canvas.draw()
-        return fig, bytes(canvas.buffer_rgba())
-
-
 def test_every_figure_is_tested():
     public = {n for n, f in vars(plots).items() if inspect.isfunction(f) and f.__module__ == plots.__name__}
     assert {n for n in public if not n.startswith("_")} - {"label"} == set(DATA)
@@ -78,7 +65,7 @@ def test_every_figure_is_tested():
 
 @pytest.mark.parametrize("name", DATA)
 def test_no_text_is_cut_off_and_the_width_is_that_of_the_page(name):
-    fig, _ = draw(name, DATA[name])
+    fig, _ = draw(getattr(plots, name), DATA[name])
     assert fig.get_figwidth() <= FULL
     drawn = fig.get_tightbbox(fig.canvas.get_renderer())  # in inches; ticks outside the axes are not drawn
     width, height = fig.get_size_inches()
@@ -89,29 +76,29 @@ def test_no_text_is_cut_off_and_the_width_is_that_of_the_page(name):
 
 
 def test_the_test_above_sees_a_label_that_is_cut_off():
-    fig, _ = draw("local_ceilings", DATA["local_ceilings"])
+    fig, _ = draw(plots.local_ceilings, DATA["local_ceilings"])
     fig.text(0.99, 0.5, "cut off")
     assert fig.get_tightbbox(fig.canvas.get_renderer()).x1 > fig.get_figwidth() + 0.01
 
 
 @pytest.mark.parametrize("name", DATA)
 def test_the_picture_is_a_function_of_the_data(name):
-    assert draw(name, DATA[name])[1] == draw(name, DATA[name])[1]
+    assert draw(getattr(plots, name), DATA[name])[1] == draw(getattr(plots, name), DATA[name])[1]
 
 
 def test_other_data_give_another_picture():
     moved = DATA["local_ceilings"] | {"printed": 97.5}
-    assert draw("local_ceilings", moved)[1] != draw("local_ceilings", DATA["local_ceilings"])[1]
+    assert draw(plots.local_ceilings, moved)[1] != draw(plots.local_ceilings, DATA["local_ceilings"])[1]
 
 
 def test_what_was_never_measured_is_crossed_out():
-    fig, _ = draw("hospitals", DATA["hospitals"])
+    fig, _ = draw(plots.hospitals, DATA["hospitals"])
     crosses = [line for ax in fig.axes for line in ax.get_lines() if line.get_marker() == "x"]
     assert [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in crosses] == [([3], [2])]
 
 
 def test_the_shaded_part_of_the_sweep_ends_where_the_curve_crosses_the_printed_value():
-    fig, _ = draw("ceiling_sweep", DATA["ceiling_sweep"])
+    fig, _ = draw(plots.ceiling_sweep, DATA["ceiling_sweep"])
     spans = [patch.get_extents().transformed(fig.axes[0].transData.inverted()) for patch in fig.axes[0].patches]
     assert len(spans) == 1
     assert spans[0].x1 == pytest.approx(9.5)

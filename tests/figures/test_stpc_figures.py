@@ -1,14 +1,11 @@
 import inspect
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from figures.drawing import draw
 
 from bfl_stpc.figures import stpc as plots
-from bfl_stpc.figures.style import FULL, STYLE
+from bfl_stpc.figures.style import FULL
 
 SIZES = [100, 1000, 10_000, 100_000, 10**6, 10**7]
 RNG = np.random.default_rng(1)
@@ -72,16 +69,6 @@ DATA = {
 }
 
 
-def draw(name, data):
-    with mpl.rc_context():
-        style.use(["default", STYLE])
-        fig = Figure()
-        canvas = FigureCanvasAgg(fig)
-        getattr(plots, name)(fig, data)
-        canvas.draw()
-        return fig, bytes(canvas.buffer_rgba())
-
-
 def test_every_figure_is_tested():
     public = {n for n, f in vars(plots).items() if inspect.isfunction(f) and f.__module__ == plots.__name__}
     assert {n for n in public if not n.startswith("_")} == set(DATA)
@@ -89,7 +76,7 @@ def test_every_figure_is_tested():
 
 @pytest.mark.parametrize("name", DATA)
 def test_nothing_is_cut_off_and_the_width_is_that_of_the_page(name):
-    fig, _ = draw(name, DATA[name])
+    fig, _ = draw(getattr(plots, name), DATA[name])
     assert fig.get_figwidth() <= FULL
     drawn = fig.get_tightbbox(fig.canvas.get_renderer())
     width, height = fig.get_size_inches()
@@ -101,18 +88,18 @@ def test_nothing_is_cut_off_and_the_width_is_that_of_the_page(name):
 
 @pytest.mark.parametrize("name", DATA)
 def test_the_picture_is_a_function_of_the_data(name):
-    assert draw(name, DATA[name])[1] == draw(name, DATA[name])[1]
+    assert draw(getattr(plots, name), DATA[name])[1] == draw(getattr(plots, name), DATA[name])[1]
 
 
 def test_a_broken_coalition_looks_different_from_one_that_guesses():
     safe = DATA["coalitions"] | {"accuracy": [1.0, 0.501, 0.501]}
-    assert draw("coalitions", safe)[1] != draw("coalitions", DATA["coalitions"])[1]
-    fig, _ = draw("coalitions", DATA["coalitions"])
+    assert draw(plots.coalitions, safe)[1] != draw(plots.coalitions, DATA["coalitions"])[1]
+    fig, _ = draw(plots.coalitions, DATA["coalitions"])
     marked = {line.get_marker(): len(line.get_xdata()) for line in fig.axes[0].get_lines()}
     assert marked == {"o": 1, "X": 2}
 
 
 def test_each_cell_of_the_grid_shows_its_outcome():
-    fig, _ = draw("dropouts", DATA["dropouts"])
+    fig, _ = draw(plots.dropouts, DATA["dropouts"])
     shown = [text.get_text() for text in fig.axes[0].texts]
     assert shown == ["=", "=", "×", "=", "=", "×"]
