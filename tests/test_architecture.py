@@ -17,8 +17,9 @@ ALLOWED = {
     "ledger": set(),
     "figures": set(),
     "study": {"figures", "ehr"},
-    "attacks": {"stpc"},
+    "attacks": {"ehr", "federated", "privacy", "stpc", "study"},
     "system": {"ehr", "federated", "privacy", "stpc", "ledger"},
+    "detection": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "robust", "system", "study"},
 }
 ROOT_MODULES = {"errors", "seeds", "ticket", "__init__", "__main__", "doctor"}
 

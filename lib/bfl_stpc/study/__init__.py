@@ -6,7 +6,7 @@ from bfl_stpc.study.claims import publish as publish_claims
 from bfl_stpc.study.cohorts import cohort
 from bfl_stpc.study.exercise import check
 from bfl_stpc.study.experiment import Run, load_result, start
-from bfl_stpc.study.intervals import mean_interval
+from bfl_stpc.study.intervals import mean_interval, wilson_interval
 from bfl_stpc.study.profiles import Profile, load_profile
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "mean_interval",
     "publish_claims",
     "start",
+    "wilson_interval",
 ]

@@ -1,8 +1,10 @@
-"""Intervals over seeds."""
+"""Intervals over seeds, and of shares."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+
+from bfl_stpc.errors import ConfigError
 
 
 def mean_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, tuple[float, float] | None]:
@@ -18,3 +20,16 @@ def mean_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, tup
     quantile = stats.t.ppf((1 + level) / 2, sample.size - 1)
     half = float(quantile * sample.std(ddof=1) / np.sqrt(sample.size))
     return mean, (mean - half, mean + half)
+
+
+def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval of a share: sound at 0 and 1, where the usual one has no width.
+
+    >>> low, high = wilson_interval(50, 50)
+    >>> round(low, 3), high
+    (0.929, 1.0)
+    """
+    if not 0 <= successes <= trials or trials == 0:
+        raise ConfigError(f"{successes} of {trials} is no share")
+    interval = stats.binomtest(successes, trials).proportion_ci(level, "wilson")
+    return float(interval.low), float(interval.high)

@@ -74,8 +74,10 @@ def _name(file: Path) -> str:
 
 
 def source_hash(code: str) -> str:
-    """Return the SHA-256 over all that the results of `code` depend on: modules, and contracts where it uses them."""
+    """Return the SHA-256 over all that the results of `code` depend on: modules, contracts and catalogue."""
     files = [file for file in closure(code) if depends_on_results(file)]
+    if any(file.is_relative_to(PACKAGE / "detection") for file in files):
+        files.append(paths.DATA / "catalogue.yaml")
     if any(file.is_relative_to(PACKAGE / "ledger") for file in files):
         files += sorted((paths.CONTRACTS / "artifacts").glob("*.json"))
     return hash_files(files)
