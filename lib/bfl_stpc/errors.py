@@ -62,6 +62,15 @@ BflError
 │           ├── UploadMismatch    not the digest that the hospital committed to
 │           ├── ModelMismatch     the round does not start from the last model
 │           └── SumForged         the published sum is not that of the uploads
+├── ProtocolError             the roles of a round cannot go on together
+│   ├── WireError             a message between roles is refused
+│   │   ├── Stranger          its sender has no card, or another key signed
+│   │   ├── Forged            it does not open: altered, redirected or no message
+│   │   ├── Replayed          it came before, or out of turn
+│   │   └── NoSession         its keys are of another life of the process: greet again
+│   ├── PeerLost              a role did not answer: it died, or its deadline passed
+│   ├── DurableError          a role's store cannot be read or written
+│   └── RoundAborted          the round ended without a result, and nothing was opened: start the next
 └── StudyError                a notebook, result, figure or claim failed
     ├── NotebookFailed        a cell raised: notebook, cell and error are named
     ├── StoreError            a result cannot be read or written
@@ -336,6 +345,42 @@ class ModelMismatch(RoundRefused):
 
 class SumForged(RoundRefused):
     """The published sum is not that of the uploads."""
+
+
+class ProtocolError(BflError):
+    """The roles of a round cannot go on together."""
+
+
+class WireError(ProtocolError):
+    """A message between roles is refused."""
+
+
+class Stranger(WireError):
+    """The sender has no card, or another key than its card's signed."""
+
+
+class Forged(WireError):
+    """A message does not open: it was altered, redirected, or is none."""
+
+
+class Replayed(WireError):
+    """A message came before, or out of turn."""
+
+
+class NoSession(WireError):
+    """The keys of a message are of another life of the process: greet it again."""
+
+
+class PeerLost(ProtocolError):
+    """A role did not answer: it died, or its deadline passed."""
+
+
+class DurableError(ProtocolError):
+    """A role's store cannot be read or written: the disk is full or gone, or the file is no store."""
+
+
+class RoundAborted(ProtocolError):
+    """A round ended without a result, and nothing was opened. The cause says why; start the next round."""
 
 
 class StudyError(BflError):

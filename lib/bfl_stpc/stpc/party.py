@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -31,22 +32,43 @@ from bfl_stpc.ticket import Ticket
 
 
 @dataclass
-class _Round:
-    """What a hospital remembers of one round; dropped with the next advert."""
+class RoundSecrets:
+    """What a hospital remembers of one round; dropped with the next advert. It may lie in its own store, nowhere else.
+
+    Attributes:
+        ticket: the round.
+        mask_secret: X25519 private key from which pair masks derive (32 bytes).
+        seal_secret: X25519 private key that opens the peers' shares (32 bytes).
+        self_seed: seed of its self mask (32 bytes).
+        directory: the adverts that it shared its secrets with, once it has.
+        shares: what it holds of each hospital's secrets, by name: seed share, then key share.
+        received: whether the shares are complete.
+        masked: the slots that it uploaded, for their tag; None before.
+        unmasked: whether it has revealed shares.
+    """
 
     ticket: Ticket
-    context: bytes = field(repr=False)
     mask_secret: bytes = field(repr=False)
-    seal_private: X25519PrivateKey = field(repr=False)
+    seal_secret: bytes = field(repr=False)
     self_seed: bytes = field(repr=False)
     directory: Directory | None = None
-    shares: dict[str, bytes] = field(default_factory=dict, repr=False)  # by sender: seed share, then key share
+    shares: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     received: bool = False
-    masked: bytearray | None = field(default=None, repr=False)  # the slots that were uploaded, for their tag
+    masked: bytes | bytearray | None = field(default=None, repr=False)
     unmasked: bool = False
 
+    @cached_property
+    def context(self) -> bytes:
+        """The bytes that keys and masks are bound to."""
+        return self.ticket.context()
+
     def mask_private(self) -> X25519PrivateKey:
+        """Return the key from which pair masks derive."""
         return X25519PrivateKey.from_private_bytes(self.mask_secret)
+
+    def seal_private(self) -> X25519PrivateKey:
+        """Return the key that opens the peers' shares."""
+        return X25519PrivateKey.from_private_bytes(self.seal_secret)
 
 
 class Party:
@@ -59,6 +81,7 @@ class Party:
         *,
         attest: Callable[[Ticket], Attestation],
         signing_key: Ed25519PrivateKey | None = None,
+        secrets: RoundSecrets | None = None,
     ) -> None:
         """Create the hospital `name`.
 
@@ -67,17 +90,23 @@ class Party:
             params: the parameters of the study.
             attest: reads from the ledger what a round has committed; asked before shares are revealed.
             signing_key: its long-term identity; generated if not given.
+            secrets: of the round in which its process died, to go on with it.
         """
         self.name = name
         self._params = params
         self._attest = attest
         self._signing_key = signing_key or Ed25519PrivateKey.generate()
-        self._round: _Round | None = None
+        self._round = secrets
 
     @property
     def identity(self) -> bytes:
         """Ed25519 public key, 32 bytes: register it on the ledger."""
         return self._signing_key.public_key().public_bytes_raw()
+
+    @property
+    def secrets(self) -> RoundSecrets | None:
+        """What it remembers of the present round, for its own store; None before the first."""
+        return self._round
 
     def advertise(self, ticket: Ticket) -> Advert:
         """Start the round of `ticket` with fresh keys and return their signed public halves.
@@ -90,10 +119,9 @@ class Party:
             raise Foreign(f"{self.name!r} is not a member of round {ticket.round}")
         if self._round and self._round.ticket == ticket:
             raise OutOfOrder(f"{self.name!r} has already advertised in round {ticket.round}")
-        secret = os.urandom(32)
-        self._round = _Round(ticket, ticket.context(), secret, X25519PrivateKey.generate(), os.urandom(32))
+        self._round = RoundSecrets(ticket, os.urandom(32), os.urandom(32), os.urandom(32))
         mask_key = self._round.mask_private().public_key().public_bytes_raw()
-        seal_key = self._round.seal_private.public_key().public_bytes_raw()
+        seal_key = self._round.seal_private().public_key().public_bytes_raw()
         commitment = seed_commitment(ticket, self.name, self._round.self_seed)
         advert = Advert(self.name, mask_key, seal_key, commitment)
         return replace(advert, signature=self._signing_key.sign(advert.signed_bytes(ticket)))
@@ -128,7 +156,7 @@ class Party:
         for peer in directory.adverts:
             both = seeds[directory.index(peer)] + keys[directory.index(peer)]
             if peer == self.name:
-                state.shares[peer] = both
+                state.shares = {peer: both}
                 continue
             nonce = os.urandom(12)
             box = nonce + self._sealer(self.name, peer, peer).encrypt(nonce, both, None)
@@ -159,7 +187,7 @@ class Party:
             except (InvalidTag, ValueError) as error:
                 raise Corrupt(f"the shares from {item.sender!r} cannot be opened") from error
         require(len(opened) + 1, state.ticket, "hospitals with shares")
-        state.shares.update(opened)
+        state.shares = {**state.shares, **opened}
         state.received = True
 
     def protect(
@@ -257,7 +285,7 @@ class Party:
             raise OutOfOrder(f"{self.name!r} has uploaded nothing in round {state.ticket.round}")
         return challenge.inner(masks.from_bytes(state.masked, self._params.modulus))
 
-    def _state(self, ticket: Ticket | None) -> _Round:
+    def _state(self, ticket: Ticket | None) -> RoundSecrets:
         if self._round is None:
             raise OutOfOrder(f"{self.name!r} has not advertised yet")
         if ticket is not None and ticket != self._round.ticket:
@@ -267,7 +295,7 @@ class Party:
             raise Foreign(f"the message is of another round than {own.round}")
         return self._round
 
-    def _ready(self, ticket: Ticket | None) -> tuple[_Round, Directory]:
+    def _ready(self, ticket: Ticket | None) -> tuple[RoundSecrets, Directory]:
         state = self._state(ticket)
         if state.directory is None:
             raise OutOfOrder(f"{self.name!r} has not shared its secrets yet in round {state.ticket.round}")
@@ -275,10 +303,10 @@ class Party:
 
     def _sealer(self, sender: str, recipient: str, peer: str) -> AESGCM:
         state, directory = self._ready(None)
-        secret = masks.agree(state.seal_private, directory.adverts[peer].seal_key)
+        secret = masks.agree(state.seal_private(), directory.adverts[peer].seal_key)
         return AESGCM(masks.derive(secret, state.context, "share", sender, recipient, length=32))
 
-    def _masked(self, chunks: Iterable[Slots], state: _Round, directory: Directory) -> Iterator[Slots]:
+    def _masked(self, chunks: Iterable[Slots], state: RoundSecrets, directory: Directory) -> Iterator[Slots]:
         masker = masks.Masker(*self._mask_keys(state, directory), self._params.modulus)
         kept = state.masked = bytearray()
         for chunk in chunks:
@@ -286,7 +314,7 @@ class Party:
             kept += masks.to_bytes(masked, self._params.modulus)
             yield masked
 
-    def _mask_keys(self, state: _Round, directory: Directory) -> tuple[list[bytes], list[bytes]]:
+    def _mask_keys(self, state: RoundSecrets, directory: Directory) -> tuple[list[bytes], list[bytes]]:
         context = state.context
         plus = [masks.self_key(state.self_seed, context, self.name)]
         minus: list[bytes] = []
