@@ -10,14 +10,16 @@ CONFIG = federated.TrainConfig(SPEC, epochs=1, batch=16, learning_rate=0.1)
 CLIP = 0.3
 
 
-def small_records():
+def small_records(hospitals=3):
     records = {}
-    for k in range(3):
+    for k in range(hospitals):
         rng = generator("test records", k)
         X = rng.normal(size=(40 + 20 * k, 12)).astype(np.float32)
         records[f"hospital-{k}"] = federated.ClientData(X, (X[:, 0] + X[:, 1] > 0).astype(np.int8))
     return records
 
 
-def small_consortium(seed=1):
-    return system.found(small_records(), CONFIG, experiment="test", seed=seed, clip=CLIP, max_records=1000)
+def small_consortium(seed=1, hospitals=3, **others):
+    return system.found(
+        small_records(hospitals), CONFIG, experiment="test", seed=seed, clip=CLIP, max_records=1000, **others
+    )

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,16 +14,17 @@ from bfl_stpc.errors import (
     ConfigError,
     FederatedError,
     NotAMember,
-    PrivacyError,
+    RoundAborted,
     SumForged,
     SumRefuted,
+    TooFewUploads,
 )
-from bfl_stpc.ledger import Result
+from bfl_stpc.ledger import Ledger, Result
 
 
 def test_the_new_model_is_the_weighted_mean_up_to_rounding(consortium, start):
     after = system.run_round(start, consortium)
-    updates = system.inspection.plain_updates(consortium, start.weights, round=1)
+    updates = system.inspection.plain_updates(consortium, start, round=1)
     counts = np.array([40, 60, 80])
     expected = start.weights + counts @ updates / counts.sum()
     bound = consortium.params.step * 3 / 2 * consortium.params.max_records / counts.sum()
@@ -32,7 +34,7 @@ def test_the_new_model_is_the_weighted_mean_up_to_rounding(consortium, start):
 
 
 def test_updates_are_clipped(consortium, start):
-    updates = system.inspection.plain_updates(consortium, start.weights, round=1)
+    updates = system.inspection.plain_updates(consortium, start, round=1)
     norms = np.linalg.norm(updates, axis=1)
     assert (norms <= CLIP * (1 + 1e-12)).all()
     assert norms.max() > 0.9 * CLIP
@@ -59,7 +61,7 @@ def test_the_ledger_records_the_round(consortium, start):
 
 def test_no_upload_holds_the_update(consortium, start):
     system.run_round(start, consortium)
-    updates = system.inspection.plain_updates(consortium, start.weights, round=1)
+    updates = system.inspection.plain_updates(consortium, start, round=1)
     slots = system.inspection.masked_uploads(consortium)
     first_fields = updates[:, :: consortium.params.fields]
     for plain, masked in zip(first_fields, slots):
@@ -75,62 +77,72 @@ def test_an_altered_upload_is_refused(consortium, start):
 
 def test_a_stranger_is_refused(consortium, start):
     with pytest.raises(NotAMember):
-        system.inspection.log_stranger_in(consortium, start.weights)
+        system.inspection.log_stranger_in(consortium, start)
 
 
-def test_hospitals_refuse_a_forged_sum(consortium, start, monkeypatch):
-    honest = system.Consortium.open_sum
-
-    def forged(self, aggregate, ticket, directory):
-        total = stpc.open_sum(
-            aggregate, ticket, directory, authority=self.authority, aggregator=self.aggregator,
-            helpers=[hospital.party for hospital in self.hospitals],
-        )  # fmt: skip
-        masked = total.masked.copy()
-        masked[0] = (masked[0] + 1) % self.params.modulus
-        lie = replace(total, masked=masked)
-        self.book.publish_opening(ticket, lie.published)
-        return lie
-
-    monkeypatch.setattr(system.Consortium, "open_sum", forged)
-    with pytest.raises(SumRefuted):
+def refuses(consortium, start, cause):
+    with pytest.raises(RoundAborted) as aborted:
         system.run_round(start, consortium)
-    assert consortium.book.round(1).phase == "aggregate"
-    monkeypatch.setattr(system.Consortium, "open_sum", honest)
-    consortium.book.abort_round(consortium.ticket, "forged sum")
-    assert system.run_round(start, consortium).round == 2  # the next round starts
+    found = aborted.value.__cause__
+    while found is not None and not isinstance(found, cause):
+        found = found.__cause__
+    assert isinstance(found, cause)
+    assert consortium.book.round(1).phase == "aborted"
+    return str(found)
+
+
+def forging(honest):
+    def forged(self, aggregate, ticket):
+        slots = honest(self, aggregate, ticket).copy()
+        slots[0] = (slots[0] + 1) % self.params.modulus
+        return slots
+
+    return forged
+
+
+def test_a_forged_sum_is_refuted_and_the_next_round_starts(consortium, start, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(system.Consortium, "open", forging(system.Consortium.open))
+        refuses(consortium, start, SumRefuted)
+    assert system.run_round(start, consortium).round == 2
+
+
+def test_hospitals_verify_for_themselves_what_the_aggregator_does_not(consortium, start, monkeypatch):
+    monkeypatch.setattr(system.Consortium, "open", forging(system.Consortium.open))
+    careless = SimpleNamespace(Directory=stpc.Directory, verify_sum=lambda *_: None)
+    monkeypatch.setattr("bfl_stpc.system.round.stpc", careless)
+    assert "answered 'approve'" in refuses(consortium, start, TooFewUploads)
 
 
 def test_hospitals_refuse_a_model_that_the_sum_does_not_give(consortium, start, monkeypatch):
-    signed = system.Hospital.approve
+    after = system.State.after
+    flag = {"lie": True}
 
-    def approve(self, book, ticket, result, opening):
-        backdoor = replace(result, model=federated.digest(opening.before + np.float32(1)))
-        return signed(self, book, ticket, backdoor, opening)
+    def poisoned(self, mean, round):
+        honest = after(self, mean, round)
+        if flag["lie"]:  # the aggregator comes first; the hospitals compute it again
+            flag["lie"] = False
+            return replace(honest, weights=honest.weights + np.float32(1))
+        return honest
 
-    monkeypatch.setattr(system.Hospital, "approve", approve)
-    with pytest.raises(FederatedError, match="hospital-0 refuses round 1"):
-        system.run_round(start, consortium)
+    monkeypatch.setattr(system.State, "after", poisoned)
+    assert "refuses round 1: the model is not what the sum gives" in refuses(consortium, start, FederatedError)
 
 
 def test_the_contract_refuses_false_checks(consortium, start, monkeypatch):
-    signed = system.Hospital.approve
-
-    def approve(self, book, ticket, result, opening):
-        return signed(self, book, ticket, false(result), opening)
+    close = system.Consortium.close_round
+    approve = Ledger.approve
 
     def false(result: Result) -> Result:
         return replace(result, checks=(result.checks[0] ^ 1, result.checks[1]))
 
-    close = system.Consortium.close_round
-    monkeypatch.setattr(system.Hospital, "approve", approve)
+    monkeypatch.setattr(Ledger, "approve", lambda self, who, ticket, result: approve(self, who, ticket, false(result)))
     monkeypatch.setattr(
         system.Consortium,
         "close_round",
-        lambda self, ticket, result, approvals: close(self, ticket, false(result), approvals),
+        lambda self, ticket, result, approvals, state: close(self, ticket, false(result), approvals, state),
     )
-    with pytest.raises(SumForged):
-        system.run_round(start, consortium)
+    refuses(consortium, start, SumForged)
 
 
 def private(promise):
@@ -150,7 +162,7 @@ def test_the_ledger_records_epsilon_and_none_is_not_zero(consortium, start):
     assert epsilon_on_chain(consortium, 1) == 2**64 - 1  # no promise at all
     with_promise = private((10.0, 1e-5))
     system.run_round(start, with_promise)
-    spent = with_promise.hospitals[0].budget.epsilon()
+    spent = system.inspection.hospital(with_promise, "hospital-0").budget.epsilon()
     assert 0 < spent <= 10
     assert epsilon_on_chain(with_promise, 1) == math.ceil(spent * 1e9)
 
@@ -159,9 +171,11 @@ def test_a_spent_budget_stops_the_round_before_training(start):
     one_round = privacy.epsilon([privacy.Spent(0.5, 2.0, 4)], 1e-5)
     consortium = private((1.2 * one_round, 1e-5))
     after = system.run_round(start, consortium)
-    with pytest.raises(PrivacyError, match="hospital-0 promised"):
+    with pytest.raises(RoundAborted, match="hospital-0: PrivacyError, hospital-0 promised"):
         system.run_round(after, consortium)
-    assert all(hospital.budget.epsilon() == pytest.approx(one_round) for hospital in consortium.hospitals)
+    hospitals = [system.inspection.hospital(consortium, name) for name in consortium.hospitals]
+    assert all(hospital.budget.epsilon() == pytest.approx(one_round) for hospital in hospitals)
+    assert all(len(hospital.budget.spent) == 1 for hospital in hospitals)
 
 
 def test_a_promise_and_private_training_belong_together():

@@ -140,6 +140,11 @@ class Rounds:
         """Return the number of the next round. An aborted round keeps its number: masks were bound to it."""
         return int(self.contract.ask("lastRound")) + 1
 
+    def model(self) -> bytes | None:
+        """Return the SHA-256 of the last finalised model, or None before the first."""
+        model = bytes(self.contract.ask("model"))
+        return model if any(model) else None
+
     def open(
         self,
         coordinator: Identity,
@@ -207,6 +212,18 @@ class Rounds:
             found = "revealed nothing" if not any(revealed) else f"revealed {revealed.hex()}"
             message = f"{hospital} {found} in round {ticket.round}; its ciphertext has SHA-256 {digest.hex()}"
             raise UploadMismatch(message, "FLRoundCommitmentMismatch", {"revealed": revealed, "given": digest})
+
+    def check_own_commitment(self, identity: Identity, ticket: Ticket, digest: bytes) -> None:
+        """Return if `identity` has committed to `digest` in this round, revealed or not.
+
+        Raises:
+            UploadMismatch: it committed to nothing, or to another digest.
+        """
+        expected = commitment_of(ticket, identity.address, digest, identity.salt(ticket.context() + digest))
+        found = bytes(self.contract.ask("upload", ticket.round, self.registry.place(identity.name))[0])
+        if found != expected:
+            message = f"{identity.name} committed to another upload in round {ticket.round} than {digest.hex()}"
+            raise UploadMismatch(message, "FLRoundCommitmentMismatch", {"committed": found, "given": expected})
 
     def revealed(self, ticket: Ticket) -> dict[str, bytes]:
         """Return the revealed digests (32 bytes) by hospital, in ledger order, without those that revealed nothing."""

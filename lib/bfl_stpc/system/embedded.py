@@ -1,73 +1,147 @@
-"""Set up all roles in one process, on an in-memory chain."""
+"""All roles in one process, on an in-memory chain: the same messages as between machines, handed over in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bfl_stpc import federated, ledger, privacy, stpc
-from bfl_stpc.errors import ConfigError
+from bfl_stpc.errors import ConfigError, PeerLost
 from bfl_stpc.seeds import derive_seed
+from bfl_stpc.system.consortium import Consortium
 from bfl_stpc.system.meter import Meter
-from bfl_stpc.system.roles import Consortium, Hospital, attestation
-from bfl_stpc.ticket import Ticket
+from bfl_stpc.system.roles import AGGREGATOR, AUTHORITY, Authority, Charter, Hospital
+from bfl_stpc.system.service import Caller, Role, Service
+from bfl_stpc.system.store import Store
+from bfl_stpc.system.wire import Endpoint
+
+
+@dataclass
+class InProcess:
+    """A transport that hands parcels over in memory.
+
+    Attributes:
+        services: who answers, by name; a role that is not here is lost.
+    """
+
+    services: dict[str, Service] = field(default_factory=dict)
+
+    def post(self, parcels: Mapping[str, bytes]) -> dict[str, bytes | PeerLost]:
+        """Return what each role answers, one after another."""
+        return {
+            name: self.services[name].handle(parcel) if name in self.services else PeerLost(f"{name} is not there")
+            for name, parcel in parcels.items()
+        }
+
+
+@dataclass
+class EmbeddedConsortium(Consortium):
+    """A consortium whose other roles live in this process, where a lesson or a test can look at them.
+
+    Attributes:
+        transport: hands the parcels over.
+        builders: how each role starts: from its own store, as after a crash.
+    """
+
+    transport: InProcess = field(default_factory=InProcess, repr=False)
+    builders: dict[str, Callable[[], Service]] = field(default_factory=dict, repr=False)
+
+    def role(self, name: str) -> Role:
+        """Return the role called `name` itself: no role of the protocol can do that."""
+        return self.transport.services[name].role
+
+    def restart(self, name: str) -> None:
+        """Start a role anew from its store: what its process had in memory is gone."""
+        self.transport.services[name] = self.builders[name]()
 
 
 def found(
     records: Mapping[str, federated.ClientData],
-    config: federated.LocalTraining,
+    config: federated.LocalTraining | Mapping[str, federated.LocalTraining],
     *,
     experiment: str,
     seed: int,
     clip: float,
     max_records: int,
     promise: tuple[float, float] | None = None,
-) -> Consortium:
+    pseudonyms: Mapping[str, Sequence[bytes]] | None = None,
+    chain: ledger.Chain | None = None,
+    stores: Path | None = None,
+) -> EmbeddedConsortium:
     """Return a consortium of the hospitals in `records`, its contracts deployed and its keys made.
 
-    Ledger identities derive from `seed` (simulation only), so the chain repeats; keys of masks and encryption come
-    from the operating system.
+    Ledger identities derive from `seed` (simulation only), so the chain repeats; keys of cards, masks and encryption
+    come from the operating system.
 
     Args:
         records: each hospital's scaled training records, by name; their order is the ledger's.
-        config: how every hospital trains.
+        config: how hospitals train; by hospital where they differ, as their noise does under one promise.
         experiment: name from which training seeds derive.
         seed: of the simulation.
         clip: bound on the Euclidean norm of an update.
         max_records: most records of one hospital; public.
-        promise: (ε, δ) that every hospital promises its patients, if `config` trains by DP-SGD.
+        promise: (ε, δ) that every hospital promises its patients, if it trains by DP-SGD.
+        pseudonyms: of each hospital's records, in their order, where consent is asked of the ledger before training.
+        chain: where the contracts go; a new one in memory if not given.
+        stores: folder for a store of each role; in memory if not given, and gone with the process.
 
     Raises:
         ConfigError: DP-SGD without a promise, or a promise without DP-SGD.
         ParameterError: too many hospitals for the fixed-point fields.
     """
-    if isinstance(config, privacy.DpConfig) != (promise is not None):
-        raise ConfigError("training by DP-SGD and a promise (ε, δ) belong together: give both or neither")
-    meter, names = Meter(), list(records)
+    names = list(records)
+    configs = {name: config[name] if isinstance(config, Mapping) else config for name in names}
+    for name, each in configs.items():
+        if isinstance(each, privacy.DpConfig) != (promise is not None):
+            raise ConfigError(f"{name}: DP-SGD and a promise (ε, δ) belong together: give both or neither")
+    params = stpc.Parameters.widest(len(names), clip=clip, weighting=stpc.Weighting.RECORDS, max_records=max_records)
+    keep = {name: Store(stores / f"{name}.sqlite" if stores else None) for name in (*names, AGGREGATOR, AUTHORITY)}
+    keys = {name: Ed25519PrivateKey.generate() for name in keep}
+    authority = Authority(AUTHORITY, params, keep[AUTHORITY])
+    cards = {name: key.public_key().public_bytes_raw() for name, key in keys.items()}
+    charter = Charter(cards, params, authority.keys.public_key, clip, experiment)
+
     identities = {name: ledger.Identity.derive(name, derive_seed("identity", seed)) for name in names}
-    admin = ledger.Identity.derive("consortium", derive_seed("identity", seed))
     book = ledger.Ledger.deploy(
-        ledger.Chain.in_memory(),
-        admin=admin,
+        chain or ledger.Chain.in_memory(),
+        admin=ledger.Identity.derive("consortium", derive_seed("identity", seed)),
         hospitals={name: identity.address for name, identity in identities.items()},
         threshold=len(names) // 2 + 1,
     )
-    params = stpc.Parameters.widest(len(names), clip=clip, weighting=stpc.Weighting.RECORDS, max_records=max_records)
 
-    def attest(ticket: Ticket) -> stpc.Attestation:
-        return attestation(book, ticket)
-
-    hospitals = [
-        Hospital(
+    def hospital(name: str) -> Hospital:
+        return Hospital(
             identity=identities[name],
-            party=stpc.Party(name, params, attest=attest),
+            signing_key=keys[name],
             data=records[name],
-            config=config,
-            clip=clip,
-            experiment=experiment,
-            meter=meter,
+            config=configs[name],
+            charter=charter,
+            book=book,
+            store=keep[name],
             budget=privacy.Budget(name, *promise) if promise else None,
+            pseudonyms=pseudonyms[name] if pseudonyms else None,
         )
-        for name in names
-    ]
-    authority = stpc.KeyAuthority(params, attest=attest)
-    return Consortium(hospitals, stpc.Aggregator(params, authority.public_key), authority, params, book, meter)
+
+    def starter(name: str) -> Callable[[], Service]:
+        def start() -> Service:
+            role = Authority(name, params, keep[name], book) if name == AUTHORITY else hospital(name)
+            return Service(role, Endpoint(name, keys[name], cards))
+
+        return start
+
+    builders = {name: starter(name) for name in (*names, AUTHORITY)}
+    transport, meter = InProcess({name: start() for name, start in builders.items()}), Meter()
+    caller = Caller(Endpoint(AGGREGATOR, keys[AGGREGATOR], cards), transport, meter)
+    return EmbeddedConsortium(
+        charter=charter,
+        hospitals=tuple(names),
+        book=book,
+        caller=caller,
+        store=keep[AGGREGATOR],
+        meter=meter,
+        transport=transport,
+        builders=builders,
+    )

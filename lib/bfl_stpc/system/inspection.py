@@ -7,53 +7,80 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bfl_stpc import federated, ledger
+from bfl_stpc import ledger, stpc
 from bfl_stpc.errors import ConfigError
 from bfl_stpc.stpc.hazmat import bfv
-from bfl_stpc.system.roles import Consortium
+from bfl_stpc.system.codec import decode
+from bfl_stpc.system.embedded import EmbeddedConsortium
+from bfl_stpc.system.roles import AUTHORITY, Authority, Hospital
+from bfl_stpc.system.state import State
 
 
-def plain_updates(consortium: Consortium, weights: NDArray[np.float32], round: int) -> NDArray[np.float64]:
-    """Train at every hospital as `round` did, and return their clipped updates float64 (K, d) in the clear."""
-    return np.array([hospital.clipped_update(weights, round) for hospital in consortium.hospitals])
+def hospital(consortium: EmbeddedConsortium, name: str) -> Hospital:
+    """Return the hospital called `name`, with all that it holds.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    role = consortium.role(name)
+    if not isinstance(role, Hospital):
+        raise ConfigError(f"{name!r} is no hospital; there are {', '.join(consortium.hospitals)}")
+    return role
 
 
-def masked_uploads(consortium: Consortium) -> NDArray[np.uint64]:
+def plain_updates(consortium: EmbeddedConsortium, state: State, round: int) -> NDArray[np.float64]:
+    """Train at every hospital as `round` did from `state`; return their clipped updates float64 (K, d) in the clear."""
+    return np.array([hospital(consortium, name).clipped_update(state.weights, round) for name in consortium.hospitals])
+
+
+def uploads(consortium: EmbeddedConsortium) -> dict[str, stpc.Upload]:
+    """Return the uploads that the aggregator received in the last round, by hospital.
+
+    Raises:
+        ConfigError: no round has run.
+    """
+    kept = consortium.store.get(consortium.ticket.round, "asked send") if consortium.ticket else None
+    if kept is None:
+        raise ConfigError("no round has run yet: there are no uploads to look at")
+    return decode(kept, dict[str, stpc.Upload])
+
+
+def masked_uploads(consortium: EmbeddedConsortium) -> NDArray[np.uint64]:
     """Decrypt every single upload of the last round, as only a cheating key authority could: uint64 (K, n) slots.
 
     Raises:
         ConfigError: no round has run.
     """
-    if consortium.ticket is None:
-        raise ConfigError("no round has run yet: there are no uploads to look at")
-    key, params, context = consortium.authority.public_key, consortium.params, consortium.ticket.context()
+    received = uploads(consortium)
+    assert consortium.ticket is not None
+    authority = consortium.role(AUTHORITY)
+    assert isinstance(authority, Authority)
+    key, params, context = consortium.charter.key, consortium.params, consortium.ticket.context()
     opened = []
-    for upload in consortium.received:
+    for upload in received.values():
         inside = bfv.read(upload.payload, round_context=context, key=key, params=params)
-        opened.append(consortium.authority._secret.decrypt(inside.blocks, params.slots(inside.size)))
+        opened.append(authority.keys._secret.decrypt(inside.blocks, params.slots(inside.size)))
     return np.array(opened)
 
 
-def add_altered_upload(consortium: Consortium) -> None:
+def add_altered_upload(consortium: EmbeddedConsortium) -> None:
     """Hand the aggregator the last round's uploads again, one of them with one bit flipped.
 
     Raises:
         CommitmentMismatch: always, if the aggregator does its duty.
     """
-    if consortium.ticket is None:
-        raise ConfigError("no round has run yet: there are no uploads to alter")
-    first, *others = consortium.received
+    first, *others = uploads(consortium).values()
+    assert consortium.ticket is not None
     flipped = bytearray(first.payload)
     flipped[len(flipped) // 2] ^= 1
-    altered = [replace(first, payload=bytes(flipped)), *others]
-    consortium.aggregator.add(altered, consortium.ticket, consortium.book.revealed(consortium.ticket))
+    consortium.add([replace(first, payload=bytes(flipped)), *others], consortium.ticket)
 
 
-def log_stranger_in(consortium: Consortium, weights: NDArray[np.float32]) -> None:
+def log_stranger_in(consortium: EmbeddedConsortium, state: State) -> None:
     """Try to log in with a key that the ledger does not know.
 
     Raises:
         NotAMember: always, if the contract does its duty.
     """
     stranger = ledger.Identity.generate("stranger")
-    consortium.book.login(stranger, round=consortium.book.next_round(), model=federated.digest(weights))
+    consortium.book.login(stranger, round=consortium.book.next_round(), model=state.digest)

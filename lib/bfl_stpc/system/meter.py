@@ -19,6 +19,8 @@ class Step:
         ms: wall time in milliseconds.
         sent: bytes that the actor sent to another role.
         gas: gas of its transactions.
+        asked: bytes in which it was asked to take the step.
+        update: bytes of a protected update that it handed over.
     """
 
     phase: str
@@ -26,6 +28,8 @@ class Step:
     ms: float = 0.0
     sent: int = 0
     gas: int = 0
+    asked: int = 0
+    update: int = 0
 
 
 @dataclass
@@ -47,7 +51,8 @@ class Meter:
         phases: dict[str, Step] = {}
         for step in self.steps:
             total = phases.setdefault(step.phase, Step(step.phase, "all"))
-            total.ms, total.sent, total.gas = total.ms + step.ms, total.sent + step.sent, total.gas + step.gas
+            for name in ("ms", "sent", "gas", "asked", "update"):
+                setattr(total, name, getattr(total, name) + getattr(step, name))
         return list(phases.values())
 
     def total_ms(self, *phases: str) -> float:

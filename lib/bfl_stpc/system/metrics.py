@@ -34,13 +34,13 @@ class RoundMetrics:
 def measure(steps: Sequence[Step], *, parameters: int) -> RoundMetrics:
     """Return the metrics of the rounds in `steps`, in which every hospital sent `parameters` parameters."""
     logins = [step.ms for step in steps if step.phase == "authenticate"]
-    uploads = [step for step in steps if step.phase == "protect"]
+    uploads = [step for step in steps if step.update]
     wall_s = sum(step.ms for step in steps) / 1000
     execution = sum(step.ms for step in steps if step.phase in EXECUTION)
     return RoundMetrics(
         authentication_ms=float(np.mean(logins)),
         authentication_p95_ms=float(np.percentile(logins, 95)),
         execution_ms=execution / len(uploads),
-        throughput_kbps=8 * sum(step.sent for step in uploads) / wall_s / 1000,
+        throughput_kbps=8 * sum(step.update for step in uploads) / wall_s / 1000,
         goodput_kbps=8 * 4 * parameters * len(uploads) / wall_s / 1000,
     )

@@ -1,19 +1,37 @@
-"""The roles of a round, each holding only what it may hold."""
+"""The roles of a round, each holding only what it may hold, and answering only what it must.
+
+| role | holds | never sees |
+|---|---|---|
+| hospital | its records, its plain update, its keys and shares | another hospital's update |
+| aggregator | ciphertexts, the opened sum | an update, the secret key |
+| key authority | the secret key, the masked sum | an update, the sum without its masks |
+| ledger | digests, signatures, decisions | anything that they are digests of |
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from bfl_stpc import federated, privacy, stpc
-from bfl_stpc.errors import FederatedError
-from bfl_stpc.ledger import Approval, Identity, Ledger, Result
+from bfl_stpc.errors import DuplicateUpload, FederatedError, Foreign, OutOfOrder
+from bfl_stpc.ledger import Action, Approval, Identity, Ledger, Purpose, Result
 from bfl_stpc.seeds import derive_seed
+from bfl_stpc.stpc.party import RoundSecrets
+from bfl_stpc.system.codec import decode, encode, travels
 from bfl_stpc.system.meter import Meter
+from bfl_stpc.system.service import answers
+from bfl_stpc.system.state import State
+from bfl_stpc.system.store import Store
 from bfl_stpc.ticket import Ticket
+
+AGGREGATOR, AUTHORITY, LEDGER = "aggregator", "key authority", "ledger"
 
 
 def clip_norm(update: NDArray[np.float32], bound: float) -> NDArray[np.float64]:
@@ -23,29 +41,79 @@ def clip_norm(update: NDArray[np.float32], bound: float) -> NDArray[np.float64]:
     return wide * min(1.0, bound / norm) if norm > 0 else wide
 
 
+def attestation(book: Ledger, ticket: Ticket) -> stpc.Attestation:
+    """Return what the ledger says of a round: the revealed digests, and the published aggregate."""
+    return stpc.Attestation(uploads=book.revealed(ticket), aggregate=book.round(ticket.round).aggregate)
+
+
+@dataclass(frozen=True)
+class Charter:
+    """What the consortium has agreed on, in public.
+
+    Attributes:
+        cards: Ed25519 public key (32 bytes) of every role, by name.
+        params: fixed point, packing and encryption.
+        key: the key authority's public key.
+        clip: bound on the Euclidean norm of an update.
+        experiment: name from which training seeds derive, with hospital and round.
+    """
+
+    cards: Mapping[str, bytes]
+    params: stpc.Parameters
+    key: stpc.PublicKey
+    clip: float
+    experiment: str
+
+
+@travels
+@dataclass(frozen=True)
+class Opening:
+    """What a round published, for every hospital to check.
+
+    Attributes:
+        directory: the verified keys of the round.
+        total: the opened sum with its transcript.
+        tags: each hospital's inner products, by name.
+    """
+
+    directory: stpc.Directory
+    total: stpc.Total
+    tags: Mapping[str, tuple[int, ...]]
+
+
 @dataclass
 class Hospital:
     """A hospital: its records, its model training and its keys. Records and plain updates never leave it.
 
     Attributes:
         identity: the key with which it signs for the ledger.
-        party: its side of the secure sum.
+        signing_key: the key of its card.
         data: its training records, scaled; the whole round reads them only here.
         config: how it trains: plainly, or by DP-SGD.
-        clip: bound on the Euclidean norm of its update.
-        experiment: name from which its training seeds derive, with hospital and round.
-        meter: where its steps are noted.
+        charter: what all have agreed on.
+        book: the ledger, as it reads it itself.
+        store: what outlives its process.
         budget: its promise of differential privacy; None where it trains without.
+        pseudonyms: of its records (32 bytes each), in their order; before it trains it asks the ledger which of
+            them their patients permit. None where consent lies outside the system.
     """
 
     identity: Identity
-    party: stpc.Party
-    data: federated.ClientData
+    signing_key: Ed25519PrivateKey = field(repr=False)
+    data: federated.ClientData = field(repr=False)
     config: federated.LocalTraining
-    clip: float
-    experiment: str
-    meter: Meter = field(repr=False)
+    charter: Charter = field(repr=False)
+    book: Ledger = field(repr=False)
+    store: Store = field(repr=False)
     budget: privacy.Budget | None = None
+    pseudonyms: Sequence[bytes] | None = field(default=None, repr=False)
+    meter: Meter = field(default_factory=Meter, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.pseudonyms is not None and len(self.pseudonyms) != len(self.data.y):
+            raise FederatedError(f"{self.name}: {len(self.pseudonyms)} pseudonyms for {len(self.data.y)} records")
+        self._trained: tuple[int, NDArray[np.float64], State, int] | None = None
+        self.restore()
 
     @property
     def name(self) -> str:
@@ -57,154 +125,230 @@ class Hospital:
         """ε that it has spent so far; infinite where it promises none."""
         return math.inf if self.budget is None else self.budget.epsilon()
 
-    def authenticate(self, book: Ledger, round: int, model: bytes) -> None:
+    def restore(self) -> None:
+        """Go on from what the store holds: what was not kept never happened."""
+        spent, trained, secrets = (self.store.get(0, what) for what in ("spent", "trained", "secrets"))
+        if self.budget is not None:
+            already = decode(spent, tuple[privacy.Spent, ...]) if spent else ()
+            self.budget = privacy.Budget(self.name, self.budget.promised, self.budget.delta, list(already))
+        self._trained = decode(trained, tuple[int, NDArray[np.float64], State, int]) if trained else None
+        self.party = stpc.Party(
+            self.name,
+            self.charter.params,
+            attest=lambda ticket: attestation(self.book, ticket),
+            signing_key=self.signing_key,
+            secrets=decode(secrets, RoundSecrets) if secrets else None,
+        )
+
+    @answers(AGGREGATOR, kept=False)
+    def authenticate(self, round: int, model: bytes) -> None:
         """Log in for one round and model: ask for a challenge, sign it, and have the contract verify it."""
         with self.meter.step("authenticate", self.name) as step:
-            step.gas = book.login(self.identity, round=round, model=model).gas
+            step.gas = self.book.login(self.identity, round=round, model=model).gas
 
-    def train(self, weights: NDArray[np.float32], ticket: Ticket) -> NDArray[np.float64]:
-        """Return the clipped update float64 (d,) of local training from `weights` on this hospital's records.
+    @answers(AGGREGATOR)
+    def train(self, ticket: Ticket, state: State) -> float:
+        """Train from `state` on the records whose patients consent now; return ε spent so far.
 
         Raises:
+            Foreign: the ledger did not open this round, or not on this model.
+            FederatedError: no patient consents.
             PrivacyError: the budget does not allow another round; nothing is charged, and no record is read.
         """
         with self.meter.step("train", self.name):
+            if self.book.ticket(ticket.round) != ticket or state.digest != ticket.model:
+                raise Foreign(f"{self.name} finds another round {ticket.round} on the ledger than it is asked to train")
+            data = self.consented()
             if self.budget is not None and isinstance(self.config, privacy.DpConfig):
                 steps = self.config
                 self.budget.spend(privacy.Spent(steps.sampling_rate, steps.noise_multiplier, steps.steps))
-            return self.clipped_update(weights, ticket.round)
+            update = self.clipped_update(state.weights, ticket.round, data)
+            self._trained = (ticket.round, update, state, len(data.y))
+            self.store.forget(ticket.round)
+            self.store.put(0, "trained", encode(list(self._trained)))
+            if self.budget is not None:
+                self.store.put(0, "spent", encode(list(self.budget.spent)))
+            return self.epsilon
 
-    def clipped_update(self, weights: NDArray[np.float32], round: int) -> NDArray[np.float64]:
+    def consented(self) -> federated.ClientData:
+        """Return the records that the ledger permits this hospital to train on for research, now.
+
+        Raises:
+            FederatedError: there are none.
+        """
+        if self.pseudonyms is None:
+            return self.data
+        permitted = self.book.consents.are_permitted(self.pseudonyms, self.name, Purpose.RESEARCH, Action.TRAIN)
+        rows = np.flatnonzero(permitted)
+        if not rows.size:
+            raise FederatedError(f"no patient of {self.name} permits training now: it sits this round out")
+        return federated.ClientData(self.data.X[rows], self.data.y[rows])
+
+    def clipped_update(
+        self, weights: NDArray[np.float32], round: int, data: federated.ClientData | None = None
+    ) -> NDArray[np.float64]:
         """Return the update float64 (d,) of one round's training, at most `clip` long; a function of data and seed."""
-        seed = derive_seed(self.experiment, self.name, round)
-        return clip_norm(federated.local_updates(weights, [self.data], self.config, [seed])[0], self.clip)
+        seed = derive_seed(self.charter.experiment, self.name, round)
+        trained = federated.local_updates(weights, [data or self.data], self.config, [seed])
+        return clip_norm(trained[0], self.charter.clip)
 
-    def protect(
-        self, update: NDArray[np.float64], ticket: Ticket, directory: stpc.Directory, key: stpc.PublicKey
-    ) -> stpc.Upload:
-        """Return the update encoded, masked and encrypted, with its record count inside."""
-        with self.meter.step("protect", self.name) as step:
-            upload = self.party.protect(update, ticket, directory, key, records=len(self.data.y))
-            step.sent = len(upload.payload)
+    @answers(AGGREGATOR)
+    def advertise(self, ticket: Ticket) -> stpc.Advert:
+        """Return this round's fresh public keys, signed."""
+        with self.meter.step("share keys", self.name):
+            advert = self.party.advertise(ticket)
+            self._keep_secrets()
+            return advert
+
+    @answers(AGGREGATOR)
+    def share(self, directory: stpc.Directory) -> tuple[stpc.SealedShares, ...]:
+        """Return shares of its secrets, sealed for each hospital of `directory`."""
+        with self.meter.step("share keys", self.name):
+            sealed = tuple(self.party.share(directory, self.charter.cards))
+            self._keep_secrets()
+            return sealed
+
+    @answers(AGGREGATOR)
+    def receive(self, boxes: tuple[stpc.SealedShares, ...]) -> None:
+        """Take in the shares of the others."""
+        with self.meter.step("share keys", self.name):
+            self.party.receive(boxes)
+            self._keep_secrets()
+
+    @answers(AGGREGATOR)
+    def protect(self, ticket: Ticket) -> bytes:
+        """Encode, mask and encrypt the update, its record count inside; return the digest of the upload (32 bytes).
+
+        Raises:
+            OutOfOrder: it has not trained in this round.
+        """
+        with self.meter.step("protect", self.name):
+            if self._trained is None or self._trained[0] != ticket.round:
+                raise OutOfOrder(f"{self.name} has not trained in round {ticket.round}")
+            _, update, _, records = self._trained
+            secrets = self.party.secrets
+            if secrets is None or secrets.directory is None:
+                raise OutOfOrder(f"{self.name} has not shared its secrets in round {ticket.round}")
+            upload = self.party.protect(update, ticket, secrets.directory, self.charter.key, records=records)
+            self._keep_secrets()
+            self.store.put(ticket.round, "upload", upload.payload)
+            return upload.digest
+
+    @answers(AGGREGATOR)
+    def commit(self, ticket: Ticket) -> None:
+        """Commit on chain to the digest of the upload. After a crash: find that it already has."""
+        upload = self._upload(ticket)
+        with self.meter.step("commit", self.name) as step:
+            try:
+                step.gas = self.book.commit(self.identity, ticket, upload.digest).gas
+            except DuplicateUpload:
+                self.book.rounds.check_own_commitment(self.identity, ticket, upload.digest)
+
+    @answers(AGGREGATOR, kept=False)
+    def send(self, ticket: Ticket) -> stpc.Upload:
+        """Hand over the upload that it has committed to."""
+        with self.meter.step("commit", self.name) as step:
+            upload = self._upload(ticket)
+            step.update = len(upload.payload)
             return upload
 
-    def commit(self, book: Ledger, ticket: Ticket, upload: stpc.Upload) -> None:
-        """Commit on chain to the hash of the upload."""
+    @answers(AGGREGATOR)
+    def reveal(self, ticket: Ticket) -> None:
+        """Open the commitment, once all are made. After a crash: find that it already is."""
+        upload = self._upload(ticket)
         with self.meter.step("commit", self.name) as step:
-            step.gas = book.commit(self.identity, ticket, upload.digest).gas
+            try:
+                step.gas = self.book.reveal(self.identity, ticket, upload.digest).gas
+            except DuplicateUpload:
+                self.book.check_commitment(self.name, ticket, upload.digest)
 
-    def reveal(self, book: Ledger, ticket: Ticket, upload: stpc.Upload) -> None:
-        """Open the commitment, once all are made."""
-        with self.meter.step("commit", self.name) as step:
-            step.gas = book.reveal(self.identity, ticket, upload.digest).gas
+    @answers(AGGREGATOR)
+    def unmask(self, request: stpc.UnmaskRequest) -> stpc.UnmaskAnswer:
+        """Reveal the shares that the sum needs, of hospitals that the ledger names as survivors or not."""
+        with self.meter.step("open the sum", self.name):
+            answer = self.party.unmask(request)
+            self._keep_secrets()
+            return answer
 
-    def tag(self, book: Ledger, challenge: stpc.Challenge) -> tuple[int, ...]:
-        """Post on chain the inner products of the masked upload with the challenge's random vectors."""
+    @answers(AGGREGATOR)
+    def tag(self, ticket: Ticket, published: bytes) -> tuple[int, ...]:
+        """Post on chain the inner products of the masked upload with the vectors that the ledger's seed yields."""
         with self.meter.step("verify", self.name) as step:
-            tag = self.party.tag(challenge)
-            step.gas = book.post_check(self.identity, challenge.ticket, tag).gas
+            tag = self.party.tag(self._challenge(ticket, published))
+            with suppress(DuplicateUpload):  # posted before a crash: the seed was fixed then, and so is the tag
+                step.gas = self.book.post_check(self.identity, ticket, tag).gas
             return tag
 
-    def approve(self, book: Ledger, ticket: Ticket, result: Result, opened: Opening) -> Approval:
+    @answers(AGGREGATOR, kept=False)
+    def approve(self, ticket: Ticket, opening: Opening, result: Result) -> Approval:
         """Repeat the verification and the server step itself; sign the result only if both agree with it.
 
         Raises:
+            Foreign: the sum was encoded under other parameters.
             SumRefuted: the opened sum is not that of the committed uploads.
             FederatedError: the result's model is not what the sum gives.
         """
         with self.meter.step("record", self.name):
-            stpc.verify_sum(opened.total, opened.tags, opened.challenge, opened.directory)
-            if federated.digest(federated.apply_update(opened.before, opened.total.mean)) != result.model:
+            if self._trained is None or self._trained[0] != ticket.round:
+                raise OutOfOrder(f"{self.name} has not trained in round {ticket.round}")
+            if opening.total.params != self.charter.params:
+                raise Foreign(f"{self.name} has agreed on other parameters than the sum's")
+            challenge = self._challenge(ticket, opening.total.published)
+            stpc.verify_sum(opening.total, opening.tags, challenge, opening.directory)
+            if self._trained[2].after(opening.total.mean, ticket.round).digest != result.model:
                 raise FederatedError(f"{self.name} refuses round {ticket.round}: the model is not what the sum gives")
-            return book.approve(self.identity, ticket, result)
+            return self.book.approve(self.identity, ticket, result)
 
+    def _keep_secrets(self) -> None:
+        self.store.put(0, "secrets", encode(self.party.secrets))
 
-@dataclass(frozen=True)
-class Opening:
-    """What a round published, for every hospital to check.
+    def _upload(self, ticket: Ticket) -> stpc.Upload:
+        payload = self.store.get(ticket.round, "upload")
+        if payload is None:
+            raise OutOfOrder(f"{self.name} has protected nothing in round {ticket.round}")
+        return stpc.Upload(self.name, ticket.round, payload)
 
-    Attributes:
-        before: flat float32 weights (d,) that the round started from.
-        directory: the verified keys of the round.
-        total: the opened sum with its transcript.
-        challenge: the random vectors, drawn after the sum was fixed on chain.
-        tags: each hospital's inner products, by name.
-    """
-
-    before: NDArray[np.float32]
-    directory: stpc.Directory
-    total: stpc.Total
-    challenge: stpc.Challenge
-    tags: dict[str, tuple[int, ...]]
+    def _challenge(self, ticket: Ticket, published: bytes) -> stpc.Challenge:
+        return stpc.Challenge.draw(self.book.random_seed(ticket), ticket, published, self.charter.params)
 
 
 @dataclass
-class Consortium:
-    """All roles in one process: hospitals, aggregator, key authority and ledger.
+class Authority:
+    """The key authority: decrypts the one aggregate that the ledger publishes, which is still masked.
 
     Attributes:
-        hospitals: in ledger order.
-        aggregator: adds ciphertexts that it cannot read.
-        authority: holds the secret key, and opens only the aggregate that the ledger publishes.
-        params: fixed point, packing and encryption, agreed by all.
-        book: the ledger.
-        meter: where the third parties' steps are noted.
-        ticket: of the last round, if any.
-        received: the uploads that the aggregator received in it.
+        name: its name.
+        params: fixed point, packing and encryption.
+        store: what outlives its process, the secret key included.
+        book: the ledger, as it reads it itself; set once the contracts are deployed.
     """
 
-    hospitals: list[Hospital]
-    aggregator: stpc.Aggregator
-    authority: stpc.KeyAuthority
+    name: str
     params: stpc.Parameters
-    book: Ledger
-    meter: Meter
-    ticket: Ticket | None = None
-    received: list[stpc.Upload] = field(default_factory=list, repr=False)
+    store: Store = field(repr=False)
+    book: Ledger | None = field(default=None, repr=False)
+    meter: Meter = field(default_factory=Meter, repr=False)
 
-    def open_round(self, number: int, model: bytes) -> Ticket:
-        """Open the round on chain, demanding check values modulo t."""
-        with self.meter.step("open", "aggregator"):
-            self.ticket = self.book.open_round(number, model=model, check_modulus=self.params.modulus)
-            return self.ticket
+    def __post_init__(self) -> None:
+        self.restore()
 
-    def share_keys(self, ticket: Ticket) -> stpc.Directory:
-        """Have every hospital advertise its keys and share its secrets with the others."""
-        identities = {hospital.name: hospital.party.identity for hospital in self.hospitals}
-        with self.meter.step("share keys", "hospitals"):
-            return stpc.set_up([hospital.party for hospital in self.hospitals], ticket, identities)
+    def restore(self) -> None:
+        """Go on with the key pair and the openings that the store holds; make a key pair the first time."""
+        kept = self.store.get(0, "secrets")
+        self.keys = stpc.KeyAuthority(self.params, attest=self._attest, secrets=kept)
+        if kept is None:
+            self.store.put(0, "secrets", self.keys.export())
 
-    def add(self, uploads: list[stpc.Upload], ticket: Ticket) -> stpc.Aggregate:
-        """Check the uploads against their commitments, add the ciphertexts, and publish the sum's hash."""
-        with self.meter.step("aggregate", "aggregator") as step:
-            self.received = uploads
-            aggregate = self.aggregator.add(uploads, ticket, self.book.revealed(ticket))
-            step.gas = self.book.publish_aggregate(ticket, aggregate.digest).gas
-            step.sent = len(aggregate.payload)
-            return aggregate
+    @answers(AGGREGATOR)
+    def open(self, aggregate: stpc.Aggregate, ticket: Ticket) -> NDArray[np.uint64]:
+        """Decrypt the aggregate that the ledger publishes: uint64 (n,) slots, still under the survivors' masks."""
+        with self.meter.step("open the sum", self.name):
+            slots = self.keys.open(aggregate, ticket)
+            self.store.forget(ticket.round)
+            self.store.put(0, "secrets", self.keys.export())
+            return slots
 
-    def open_sum(self, aggregate: stpc.Aggregate, ticket: Ticket, directory: stpc.Directory) -> stpc.Total:
-        """Decrypt the published sum, take off the masks, and fix on chain what was opened."""
-        helpers = [hospital.party for hospital in self.hospitals]
-        with self.meter.step("open the sum", "key authority") as step:
-            total = stpc.open_sum(
-                aggregate, ticket, directory, authority=self.authority, aggregator=self.aggregator, helpers=helpers
-            )
-            step.gas, step.sent = self.book.publish_opening(ticket, total.published).gas, total.masked.nbytes
-            return total
-
-    def draw_challenge(self, total: stpc.Total, ticket: Ticket) -> stpc.Challenge:
-        """Return the random vectors that follow from a block later than the opened sum."""
-        with self.meter.step("verify", "ledger"):
-            seed = self.book.random_seed(ticket)
-            return stpc.Challenge.draw(seed, ticket, total.published, self.params)
-
-    def close_round(self, ticket: Ticket, result: Result, approvals: list[Approval]) -> None:
-        """Fix the result on chain with the hospitals' signatures."""
-        with self.meter.step("record", "aggregator") as step:
-            step.gas = self.book.close_round(ticket, result, approvals).gas
-
-
-def attestation(book: Ledger, ticket: Ticket) -> stpc.Attestation:
-    """Return what the ledger says of a round: the revealed digests, and the published aggregate."""
-    return stpc.Attestation(uploads=book.revealed(ticket), aggregate=book.round(ticket.round).aggregate)
+    def _attest(self, ticket: Ticket) -> stpc.Attestation:
+        if self.book is None:
+            raise OutOfOrder("the key authority has not been shown the ledger yet")
+        return attestation(self.book, ticket)

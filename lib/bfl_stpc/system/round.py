@@ -2,59 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bfl_stpc import federated, stpc
+from bfl_stpc import stpc
 from bfl_stpc.ledger import Result
-from bfl_stpc.system.roles import Consortium, Opening
-
-
-@dataclass(frozen=True)
-class State:
-    """The global model after `round` rounds: flat float32 weights (d,)."""
-
-    round: int
-    weights: NDArray[np.float32]
+from bfl_stpc.system.consortium import Consortium
+from bfl_stpc.system.roles import Opening
+from bfl_stpc.system.state import State
 
 
 def run_round(state: State, consortium: Consortium) -> State:
     """Return the state after one more round of the consortium.
 
-    Plain updates never leave a `Hospital`; the sum is all that is opened, and the ledger orders every step.
+    Every line that asks sends sealed requests to the roles and keeps their answers, so that an aggregator that dies
+    anywhere takes the round up where it stood when this is called again. A hospital that does not answer is left out
+    from there on; its masks are taken off with the shares that the others hold.
 
     Raises:
-        TooFewUploads: nothing is opened. Retry under the next round: masks are bound to this one.
-        SumRefuted: aggregator or key authority published a sum that is not the hospitals'.
-        LedgerError: a contract refused; the message names its error.
+        RoundAborted: too few hospitals were left, a third party is out of reach, or something was altered: the cause
+            says which. Nothing was opened that was not the sum. Masks are bound to the round: start the next.
     """
-    c, hospitals, book = consortium, consortium.hospitals, consortium.book
-    model, number = federated.digest(state.weights), book.next_round()
-    for hospital in hospitals:
-        hospital.authenticate(book, number, model)
-    ticket = c.open_round(number, model)
-    updates = [hospital.train(state.weights, ticket) for hospital in hospitals]
+    c = consortium
+    with c.opened(state) as ticket:
+        epsilons = c.ask("train", ticket.members, ticket, state)
 
-    directory = c.share_keys(ticket)
-    key = c.authority.public_key
-    uploads = [h.protect(update, ticket, directory, key) for h, update in zip(hospitals, updates)]
-    for hospital, upload in zip(hospitals, uploads):
-        hospital.commit(book, ticket, upload)
-    for hospital, upload in zip(hospitals, uploads):
-        hospital.reveal(book, ticket, upload)
+        adverts = c.ask("advertise", epsilons, ticket)
+        directory = stpc.Directory.verify(adverts.values(), ticket, c.charter.cards)
+        sealed = c.ask("share", adverts, directory)
+        sharing = c.ask("receive", sealed, each=inboxes(sealed))
 
-    aggregate = c.add(uploads, ticket)
-    total = c.open_sum(aggregate, ticket, directory)
-    challenge = c.draw_challenge(total, ticket)
-    tags = {hospital.name: hospital.tag(book, challenge) for hospital in hospitals}
-    stpc.verify_sum(total, tags, challenge, directory)
+        protected = c.ask("protect", sharing, ticket)
+        committed = c.ask("commit", protected, ticket)
+        c.close_commits(ticket)
+        uploads = c.ask("send", committed, ticket)
+        c.ask("reveal", uploads, ticket)
+        c.close_reveals(ticket)
 
-    weights = federated.apply_update(state.weights, total.mean)
-    first, second = challenge.inner(total.masked)
-    epsilon = max(hospital.epsilon for hospital in hospitals)
-    result = Result(aggregate.digest, federated.digest(weights), len(total.survivors), epsilon, (first, second))
-    opening = Opening(state.weights, directory, total, challenge, tags)
-    c.close_round(ticket, result, [h.approve(book, ticket, result, opening) for h in hospitals])
-    return replace(state, round=ticket.round, weights=weights)
+        aggregate = c.add([uploads[name] for name in c.book.revealed(ticket)], ticket)
+        slots = c.open(aggregate, ticket)
+        request = c.unmask_request(aggregate, ticket, shared=sealed)
+        answers = c.ask("unmask", sharing, request)
+        total = c.unmask(aggregate, request, directory, slots, answers.values())
+
+        tags = c.ask("tag", total.survivors, ticket, total.published, all=True)
+        challenge = c.challenge(total, ticket)
+        stpc.verify_sum(total, tags, challenge, directory)
+
+        after = state.after(total.mean, ticket.round)
+        first, second = challenge.inner(total.masked)
+        result = Result(aggregate.digest, after.digest, len(total.survivors), max(epsilons.values()), (first, second))
+        approvals = c.ask("approve", tags, ticket, Opening(directory, total, tags), result)
+        c.close_round(ticket, result, approvals.values(), after)
+    return after
+
+
+def inboxes(sealed: Mapping[str, tuple[stpc.SealedShares, ...]]) -> dict[str, tuple[stpc.SealedShares, ...]]:
+    """Return for each hospital that shared the boxes for it, from the others that did."""
+    return {name: tuple(box for boxes in sealed.values() for box in boxes if box.recipient == name) for name in sealed}

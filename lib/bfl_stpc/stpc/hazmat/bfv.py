@@ -70,21 +70,47 @@ class PublicKey:
 class SecretKey:
     """The key authority's BFV secret key; made by SEAL from the operating system's randomness."""
 
-    def __init__(self, params: Parameters) -> None:
-        """Generate a key pair for `params`."""
+    def __init__(self, params: Parameters, *, secret: bytes | None = None, public: bytes | None = None) -> None:
+        """Generate a key pair for `params`, or take up one whose `secret` was exported with `public` beside it.
+
+        Raises:
+            Corrupt: the bytes are no such key pair.
+        """
         self._params = params
-        self._context = ts.context(
+        self._context = self._generate() if secret is None else self._read(secret)
+        if public is None:
+            public = self._context.serialize(
+                save_public_key=True, save_secret_key=False, save_galois_keys=False, save_relin_keys=False
+            )
+        self.public = PublicKey(public, params.digest)  # kept: SEAL serialises the same key to other bytes each time
+        self._decryptor = Decryptor(self._context.seal_context().data, self._context.secret_key().data)
+
+    def export(self) -> bytes:
+        """Return the key pair as bytes: **secret**, for the owner's own store."""
+        return bytes(
+            self._context.serialize(
+                save_public_key=True, save_secret_key=True, save_galois_keys=False, save_relin_keys=False
+            )
+        )
+
+    def _generate(self) -> ts.Context:
+        params = self._params
+        return ts.context(
             ts.SCHEME_TYPE.BFV,
             params.ring_degree,
             plain_modulus=params.modulus,
             coeff_mod_bit_sizes=list(params.coeff_bits),
             n_threads=1,
         )
-        data = self._context.serialize(
-            save_public_key=True, save_secret_key=False, save_galois_keys=False, save_relin_keys=False
-        )
-        self.public = PublicKey(data, params.digest)  # kept: SEAL serialises the same key to other bytes each time
-        self._decryptor = Decryptor(self._context.seal_context().data, self._context.secret_key().data)
+
+    def _read(self, secret: bytes) -> ts.Context:
+        try:
+            context = _context(secret)
+        except (RuntimeError, ValueError) as error:
+            raise Corrupt("the secret key cannot be read") from error
+        if not context.is_private():
+            raise Corrupt("these bytes hold no secret key")
+        return context
 
     def decrypt(self, blocks: Iterable[bytes | memoryview], slots: int) -> NDArray[np.uint64]:
         """Return the uint64 (slots,) plaintext of ciphertext `blocks`, each value below t.
