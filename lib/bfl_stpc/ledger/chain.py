@@ -2,14 +2,18 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from eth.exceptions import PyEVMError
+from eth.abc import ReceiptAPI
+from eth.exceptions import PyEVMError, Revert
+from eth_keys.exceptions import BadSignature
 from eth_tester import EthereumTester
-from eth_utils import ValidationError
+from eth_utils import ValidationError, to_checksum_address
 from hexbytes import HexBytes
 from web3 import EthereumTesterProvider, Web3
 from web3.exceptions import TimeExhausted
@@ -117,7 +121,7 @@ class Chain:
         ms = {
             "build": 1e3 * (built - start),
             "sign": 1e3 * (signed - built),
-            **self._split(1e3 * (submitted - signed)),
+            "submit": 1e3 * (submitted - signed),
             "receipt": 1e3 * (time.perf_counter() - submitted),
         }
         if receipt["status"] != 1:
@@ -133,6 +137,15 @@ class Chain:
             ChainError: the node did not accept it, or did not mine it in time.
         """
         return [self.transact(sender, to, data).gas for sender, to, data in calls]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Put the transactions of the block of code into one block of the chain, where it is in memory.
+
+        Each is still checked and answered at once, but others read it only when the block of the chain is full: as
+        on a node that mines at intervals. Over HTTP the node decides, and this changes nothing.
+        """
+        yield
 
     def call(self, to: str, data: bytes, *, sender: str | None = None, block: int | str = "latest") -> bytes:
         """Return what a read-only call answers.
@@ -181,10 +194,13 @@ class Chain:
     def _build(self, sender: Identity, to: str | None, data: bytes, gas: int) -> dict[str, Any]:
         nonce = self._nonces.get(sender.address)
         if nonce is None:
-            nonce = self.web3.eth.get_transaction_count(sender.address)  # type: ignore[arg-type]
+            nonce = self._count(sender.address)
         transaction = {"type": 2, "chainId": self.chain_id, "nonce": nonce, "gas": gas, "value": 0, "data": data}
         transaction |= {"maxFeePerGas": self._max_fee, "maxPriorityFeePerGas": 0}
         return transaction | ({} if to is None else {"to": to})
+
+    def _count(self, address: str) -> int:
+        return int(self.web3.eth.get_transaction_count(address))  # type: ignore[arg-type]
 
     def _receipt(self, tx_hash: bytes) -> Mapping[str, Any]:
         try:
@@ -193,9 +209,6 @@ class Chain:
             message = f"transaction {tx_hash.hex()} was not mined within {self._timeout} s; the node may be stalled"
             raise ChainError(message) from error
         return receipt
-
-    def _split(self, submit: float) -> dict[str, float]:
-        return {"submit": submit}
 
     def _why(self, sender: str, to: str | None, data: bytes, block: int) -> Exception:
         if to is None:
@@ -210,12 +223,54 @@ class Chain:
 
 
 class InMemoryChain(Chain):
-    """py-evm in this process, deterministic; see `Chain.in_memory`."""
+    """py-evm in this process, deterministic; see `Chain.in_memory`.
+
+    Transactions and calls go to the machine directly: eth-tester and web3 would format each of them to JSON and back.
+    """
 
     def __init__(self, backend: DeterministicBackend) -> None:
         """Wrap `backend` in eth-tester and web3."""
         self.backend = backend
+        self._together = False
+        self._answers: dict[tuple[str, bytes, str | None], bytes] = {}
+        self._answered_at = b""
         super().__init__(Web3(EthereumTesterProvider(EthereumTester(backend))))
+
+    def transact(self, sender: Identity, to: str | None, data: bytes, *, gas: int = CALL_GAS) -> Receipt:
+        """Sign and execute one transaction, in a block of its own or the one of `together`; return its receipt.
+
+        Raises:
+            ContractRefused: the contract reverted; the subclass tells why. The chain holds a failed transaction.
+            ChainError: the chain did not accept it.
+        """
+        start = time.perf_counter()
+        transaction = self._build(sender, to, data, gas)
+        built = time.perf_counter()
+        raw = sender.sign_transaction(transaction)
+        signed = time.perf_counter()
+        try:
+            done = self.backend.execute(raw)
+        except (ValidationError, PyEVMError, BadSignature) as error:
+            self._nonces.pop(sender.address, None)
+            raise ChainError(f"the node did not accept a transaction of {sender.name}: {error}") from error
+        self._nonces[sender.address] = transaction["nonce"] + 1
+        if not self._together:
+            self.backend.seal()
+        submitted = time.perf_counter()
+        if done.computation.is_error:
+            raise self._refusal(sender.address, to, done.computation, done.block)
+        logs = _entries(done.receipt, done.block, done.transaction.hash, done.first_event)
+        contract = None if to is not None else to_checksum_address(done.computation.msg.storage_address)
+        execute, mine = self.backend.execute_ms, 0.0 if self._together else self.backend.mine_ms
+        ms = {
+            "build": 1e3 * (built - start),
+            "sign": 1e3 * (signed - built),
+            "submit": 1e3 * (submitted - signed) - execute - mine,
+            "execute": execute,
+            "mine": mine,
+            "receipt": 1e3 * (time.perf_counter() - submitted),
+        }
+        return Receipt(bytes(done.transaction.hash), done.block, done.gas, logs, contract, ms)
 
     def transact_all(self, calls: Sequence[tuple[Identity, str, bytes]]) -> list[int]:
         """Sign calls (sender, contract, data), mine them in one block, and return the gas of each.
@@ -241,9 +296,51 @@ class InMemoryChain(Chain):
                 raise self._why(sender.address, to, data, block.number)
         return [after - before for before, after in pairwise(totals)]
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See `Chain.together`. What was executed before an error stays in the block."""
+        if self._together:
+            yield  # within a wider block
+            return
+        self.backend.seal()
+        self._together = True
+        try:
+            yield
+        finally:
+            self._together = False
+            self.backend.seal()
+
+    def call(self, to: str, data: bytes, *, sender: str | None = None, block: int | str = "latest") -> bytes:
+        """Return what a read-only call answers; see `Chain.call`. Asked again at the same head, it is remembered."""
+        number = block if isinstance(block, int) else None
+        head, key = self.head_hash(), (to, data, sender)
+        if self._answered_at != head:
+            self._answers, self._answered_at = {}, head
+        if number is None and key in self._answers:
+            return self._answers[key]
+        asker = bytes(20) if sender is None else bytes.fromhex(sender[2:])
+        computation = self.backend.ask(bytes.fromhex(to[2:]), data, asker, CALL_GAS, number)
+        if computation.is_error:
+            raise self._refusal(asker.hex(), to, computation, number)
+        if number is None:
+            self._answers[key] = bytes(computation.output)
+        return bytes(computation.output)
+
     def advance(self, seconds: int) -> None:
         """Let `seconds` pass, and mine an empty block."""
         self.backend.advance(seconds)
+
+    def now(self) -> int:
+        """Return the time of the last block, in seconds since 1970."""
+        return int(self.backend.chain.get_canonical_head().timestamp)
+
+    def height(self) -> int:
+        """Return the number of the last block."""
+        return int(self.backend.chain.get_canonical_head().block_number)
+
+    def head_hash(self) -> bytes:
+        """Return the hash of the last block (32 bytes): it commits to the whole history and state."""
+        return bytes(self.backend.chain.get_canonical_head().hash)
 
     def wait_for_block(self, number: int) -> None:
         """Mine empty blocks up to `number`: nobody else would."""
@@ -253,25 +350,38 @@ class InMemoryChain(Chain):
     def logs(self, addresses: Sequence[str], from_block: int = 0) -> Sequence[Mapping[str, Any]]:
         """Return the undecoded events of contracts; read from the blocks, since eth-tester's search is quadratic."""
         inner = self.backend.chain
-        wanted = {bytes.fromhex(a[2:]): a for a in addresses}
-        found = []
+        found: list[Mapping[str, Any]] = []
         for number in range(max(1, from_block), self.height() + 1):
             block = inner.get_canonical_block_by_number(number)
             receipts = block.get_receipts(inner.chaindb) if block.transactions else ()
             index = 0
             for transaction, receipt in zip(block.transactions, receipts):
-                for log in receipt.logs:
-                    if log.address in wanted:
-                        topics = [HexBytes(t.to_bytes(32, "big")) for t in log.topics]
-                        entry = {"address": wanted[log.address], "topics": topics, "data": HexBytes(log.data)}
-                        place = {"blockNumber": number, "logIndex": index, "transactionHash": transaction.hash}
-                        found.append(entry | place | {"blockHash": block.hash, "transactionIndex": 0})
-                    index += 1
+                entries = _entries(receipt, number, transaction.hash, index)
+                found += [entry | {"blockHash": block.hash} for entry in entries if entry["address"] in addresses]
+                index += len(entries)
         return found
 
-    def _receipt(self, tx_hash: bytes) -> Mapping[str, Any]:
-        return self.web3.eth.get_transaction_receipt(tx_hash)  # type: ignore[arg-type]
+    def _count(self, address: str) -> int:
+        return self.backend.nonce(bytes.fromhex(address[2:]))
 
-    def _split(self, submit: float) -> dict[str, float]:
-        execute, mine = self.backend.execute_ms, self.backend.mine_ms
-        return {"submit": submit - execute - mine, "execute": execute, "mine": mine}
+    @staticmethod
+    def _refusal(sender: str, to: str | None, computation: Any, block: int | None) -> Exception:
+        if to is None:
+            return ChainError(f"the constructor of a contract reverted in block {block}")
+        if isinstance(computation.error, Revert):
+            return reverts.refused(bytes(computation.output))
+        return ChainError(f"a call of {sender} failed in block {block}: {computation.error!r}")
+
+
+def _entries(receipt: ReceiptAPI, block: int, tx_hash: bytes, first: int) -> list[dict[str, Any]]:
+    """Return the events of one transaction as web3 writes them; `first` is the place of the first in its block."""
+    place = {"blockNumber": block, "transactionHash": tx_hash, "transactionIndex": 0, "blockHash": b""}
+    entries = []
+    for index, log in enumerate(receipt.logs, first):
+        topics = [HexBytes(t.to_bytes(32, "big")) for t in log.topics]
+        entry = {"address": _checksummed(log.address), "topics": topics, "data": HexBytes(log.data), "logIndex": index}
+        entries.append(entry | place)
+    return entries
+
+
+_checksummed = lru_cache(maxsize=1024)(to_checksum_address)

@@ -3,17 +3,51 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from eth.abc import BlockAPI, ReceiptAPI
+from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, VirtualMachineAPI
 from eth.vm.forks import CancunVM
+from eth.vm.message import Message
 from eth_tester import PyEVMBackend
 from eth_tester.backends.pyevm.main import ZERO_ADDRESS, get_default_genesis_params
+from eth_typing import Address
 from eth_utils import ValidationError
 
 GENESIS_TIME = 1_767_225_600  # 2026-01-01T00:00:00Z, in seconds since 1970
 BLOCK_SECONDS = 1
 BLOCK_GAS = 1_000_000_000  # never half full, so that the base fee stays 0: a consortium has no currency
+
+
+@dataclass
+class _Pending:
+    """The block under construction: its machine, the header so far, and what was executed in it."""
+
+    vm: VirtualMachineAPI
+    header: BlockHeaderAPI
+    transactions: list[SignedTransactionAPI] = field(default_factory=list)
+    receipts: list[ReceiptAPI] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One transaction of the block under construction.
+
+    Attributes:
+        transaction: as decoded from its bytes, its signature checked.
+        receipt: its status, events, and the gas of its block up to it.
+        computation: what it answered or why it reverted.
+        gas: gas that it used itself.
+        block: number of its block.
+        first_event: place of its first event among those of its block.
+    """
+
+    transaction: SignedTransactionAPI
+    receipt: ReceiptAPI
+    computation: ComputationAPI
+    gas: int
+    block: int
+    first_event: int
 
 
 class DeterministicBackend(PyEVMBackend):
@@ -26,6 +60,8 @@ class DeterministicBackend(PyEVMBackend):
 
     execute_ms = 0.0
     mine_ms = 0.0
+    _pending: _Pending | None = None
+    _reader: VirtualMachineAPI | None = None  # at the head, its state kept warm from one question to the next
 
     def __init__(self, genesis_time: int = GENESIS_TIME) -> None:
         genesis = get_default_genesis_params({"timestamp": genesis_time, "gas_limit": BLOCK_GAS})
@@ -39,25 +75,69 @@ class DeterministicBackend(PyEVMBackend):
         self._next_time(BLOCK_SECONDS + seconds)
         self.mine_blocks()
 
-    def send_raw_transaction(self, raw_transaction: bytes) -> bytes:
-        """Execute a signed transaction in the pending block, and time it."""
+    def execute(self, raw_transaction: bytes) -> Executed:
+        """Execute a signed transaction in the block under construction, which `seal` ends, and time it.
+
+        Raises:
+            ValidationError: it does not belong on this chain, or not here; the block is as before.
+        """
         start = time.perf_counter()
-        result = super().send_raw_transaction(raw_transaction)
+        pending = self._pending or _Pending(self.chain.get_vm(), self.chain.header)
+        transaction = pending.vm.get_transaction_builder().decode(raw_transaction)
+        receipt, computation = pending.vm.apply_transaction(pending.header, transaction)
+        gas, events = receipt.gas_used - pending.header.gas_used, sum(len(r.logs) for r in pending.receipts)
+        header = pending.vm.add_receipt_to_header(pending.header, receipt)
+        pending.header = pending.vm.increment_blob_gas_used(header, transaction)
+        pending.transactions.append(transaction)
+        pending.receipts.append(receipt)
+        self._pending = pending
         self.execute_ms = 1e3 * (time.perf_counter() - start)
-        return result
+        return Executed(transaction, receipt, computation, gas, pending.header.block_number, events)
+
+    def seal(self) -> None:
+        """Append the block under construction, if there is one, and time it."""
+        if self._pending is None:
+            return
+        start = time.perf_counter()
+        pending, self._pending = self._pending, None
+        self._persist(self._filled(pending))
+        self.mine_ms = 1e3 * (time.perf_counter() - start)
+
+    def ask(self, to: bytes, data: bytes, sender: bytes, gas: int, number: int | None = None) -> ComputationAPI:
+        """Return what a call answers after block `number`, or after the last; it leaves no trace."""
+        if number is not None:
+            vm = self.chain.get_vm(at_header=self.chain.get_canonical_block_header_by_number(number))
+        else:
+            if self._reader is None:
+                self._reader = self.chain.get_vm(at_header=self.chain.get_canonical_head())
+            vm = self._reader
+        state = vm.state
+        message = Message(gas, Address(to), Address(sender), 0, data, state.get_code(Address(to)))
+        context = state.get_transaction_context_class()(gas_price=0, origin=sender)
+        before = state.snapshot()
+        computation = state.computation_class.apply_message(state, message, context)
+        state.revert(before)
+        state.lock_changes()
+        return computation
+
+    def nonce(self, address: bytes) -> int:
+        """Return the number of transactions of `address` up to the last block."""
+        return int(self.chain.get_vm(at_header=self.chain.get_canonical_head()).state.get_nonce(address))
 
     def mine_blocks(self, num_blocks: int = 1, coinbase: bytes = ZERO_ADDRESS) -> tuple[bytes, ...]:
-        """Seal `num_blocks` blocks whose `mix_hash` follows from their parent, and time it."""
+        """Seal `num_blocks` empty blocks whose `mix_hash` follows from their parent, and time it."""
+        self.seal()
         start = time.perf_counter()
         hashes = tuple(self.chain.mine_block(**self._seal(coinbase)).hash for _ in self._each(num_blocks))
+        self._reader = None
         self.mine_ms = 1e3 * (time.perf_counter() - start)
         return hashes
 
     def mine_all(self, raw_transactions: Sequence[bytes]) -> tuple[BlockAPI, tuple[ReceiptAPI, ...]]:
         """Execute signed transactions in one block and append it. Return the block and its receipts, in order."""
+        self.seal()
         block, receipts = self.build(raw_transactions)
-        self.chain.persist_block(block)
-        self.settle()
+        self._persist(block)
         return block, receipts
 
     def build(self, raw_transactions: Sequence[bytes]) -> tuple[BlockAPI, tuple[ReceiptAPI, ...]]:
@@ -66,8 +146,7 @@ class DeterministicBackend(PyEVMBackend):
         builder = vm.get_transaction_builder()
         transactions = [builder.decode(raw) for raw in raw_transactions]
         header, receipts, _ = vm.apply_all_transactions(transactions, self.chain.header)
-        filled = vm.set_block_transactions_and_withdrawals(vm.get_block(), header, transactions, receipts)
-        return vm.mine_block(filled, **self._seal(ZERO_ADDRESS)).block, tuple(receipts)
+        return self._filled(_Pending(vm, header, transactions, list(receipts))), tuple(receipts)
 
     def check(self, block: BlockAPI) -> None:
         """Execute a block on top of the head and compare it with its header, without appending it.
@@ -94,8 +173,18 @@ class DeterministicBackend(PyEVMBackend):
 
     def settle(self) -> None:
         """Start the next block on top of the head."""
+        self._reader = None
         self.chain.header = self.chain.create_header_from_parent(self.chain.get_canonical_head())
         self._next_time(BLOCK_SECONDS)
+
+    def _filled(self, pending: _Pending) -> BlockAPI:
+        vm, done = pending.vm, (pending.transactions, pending.receipts)
+        filled = vm.set_block_transactions_and_withdrawals(vm.get_block(), pending.header, *done)
+        return vm.mine_block(filled, **self._seal(ZERO_ADDRESS)).block  # validates it
+
+    def _persist(self, block: BlockAPI) -> None:
+        self.chain.persist_block(block, perform_validation=False)
+        self.settle()
 
     def _each(self, num_blocks: int) -> Any:
         for number in range(num_blocks):
