@@ -19,6 +19,7 @@ ALLOWED = {
     "study": {"figures", "ehr"},
     "attacks": {"ehr", "federated", "privacy", "stpc", "study"},
     "system": {"ehr", "federated", "privacy", "stpc", "ledger"},
+    "baselines": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "system"},
     "detection": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "robust", "system", "study"},
 }
 ROOT_MODULES = {"errors", "seeds", "ticket", "__init__", "__main__", "doctor"}
