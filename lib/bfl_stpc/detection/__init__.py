@@ -1,5 +1,6 @@
 """Attacks and faults injected into the real interfaces, and what notices them: the catalogue and its campaign."""
 
+from bfl_stpc.detection import access, aggregator, credentials, evidence, faults, updates  # each registers its kinds
 from bfl_stpc.detection.campaign import (
     Campaign,
     Trial,
@@ -24,10 +25,15 @@ __all__ = [
     "Level",
     "Outcome",
     "Trial",
+    "access",
     "aggregate",
+    "aggregator",
     "by_kind",
     "by_level",
     "clean_events",
+    "credentials",
+    "evidence",
+    "faults",
     "injects",
     "load",
     "milliseconds",
@@ -35,4 +41,5 @@ __all__ = [
     "run",
     "sensitivity",
     "trial",
+    "updates",
 ]
