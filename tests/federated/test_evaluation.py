@@ -65,3 +65,12 @@ def test_weights_flatten_and_digest(spec, weights):
         federated.digest(weights.astype(np.float64))
     with pytest.raises(FederatedError):
         federated.Mlp((3, 2))
+
+
+def test_the_expected_gap_weighs_wrong_decisions_by_what_they_lose():
+    truth = np.array([0.9, 0.6, 0.2, 0.5])
+    assert federated.expected_gap(truth, truth) == 0
+    # Wrong about the first (0.8) and the second (0.2) of four; the last cannot be lost.
+    assert federated.expected_gap(np.array([0.1, 0.4, 0.1, 0.9]), truth) == pytest.approx(100 * (0.8 + 0.2) / 4)
+    with pytest.raises(FederatedError, match="one each"):
+        federated.expected_gap(truth[:2], truth)

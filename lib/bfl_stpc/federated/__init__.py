@@ -6,7 +6,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported: its start-up notes are no news
 
 from bfl_stpc.federated import worker
-from bfl_stpc.federated.evaluation import Metrics, calibration, calibration_slope, evaluate, predict, roc
+from bfl_stpc.federated.clinical import LIMITS, RELATED, ClinicalInputs, Reading, clinical_inputs
+from bfl_stpc.federated.evaluation import Metrics, calibration, calibration_slope, evaluate, expected_gap, predict, roc
 from bfl_stpc.federated.features import Inputs, hospital_statistics, logarithms, shared_inputs
 from bfl_stpc.federated.model import Mlp, digest, init_weights
 from bfl_stpc.federated.scaling import Scaler, statistics
@@ -17,15 +18,19 @@ from bfl_stpc.federated.training import ClientData, LocalTraining, TrainConfig, 
 SEARCH = Path(__file__).with_name("search.csv")  # every setting tried for the notebooks, and its gap in points
 
 __all__ = [
+    "LIMITS",
+    "RELATED",
     "SEARCH",
     "Averaging",
     "ClientData",
+    "ClinicalInputs",
     "FedAdam",
     "Inputs",
     "LocalTraining",
     "Metrics",
     "Mlp",
     "Momentum",
+    "Reading",
     "Scaler",
     "TrainConfig",
     "Trained",
@@ -34,9 +39,11 @@ __all__ = [
     "by_hospital",
     "calibration",
     "calibration_slope",
+    "clinical_inputs",
     "digest",
     "dirichlet",
     "evaluate",
+    "expected_gap",
     "hospital_statistics",
     "init_weights",
     "local_updates",

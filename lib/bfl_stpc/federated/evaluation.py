@@ -57,6 +57,24 @@ def evaluate(weights: NDArray[np.float32], spec: Mlp, X: NDArray[np.float32], y:
     return Metrics(float(np.mean((p >= 0.5) == y)), auc, float(log_loss(y, clipped, labels=[0, 1])), len(y))
 
 
+def expected_gap(p: NDArray, truth: NDArray) -> float:
+    """Return the points of expected accuracy that deciding by p > 1/2 loses to the Bayes rule.
+
+    Where the decision differs from that by the true probability, it loses exactly |2·truth − 1| in expectation, so
+    this does not wobble with the outcomes that happened to be drawn.
+
+    Args:
+        p: predicted probabilities (n,).
+        truth: true probabilities (n,), which only a synthetic cohort knows.
+
+    Raises:
+        FederatedError: there are no patients, or not one truth for each prediction.
+    """
+    if p.shape != truth.shape or not p.size:
+        raise FederatedError(f"{p.shape} predictions, {truth.shape} true probabilities: one each, at least one")
+    return float(100 * np.mean(np.abs(2 * truth - 1) * ((p > 0.5) != (truth > 0.5))))
+
+
 def roc(y: NDArray, p: NDArray, grid: NDArray) -> NDArray[np.float64]:
     """Return the true-positive rate, float64 like `grid`, at the false-positive rates `grid`, interpolated.
 
