@@ -35,6 +35,19 @@ def test_adam_equals_keras():
     np.testing.assert_allclose(w - W, variable.numpy() - W, rtol=1e-4)
 
 
+def test_yogi_follows_its_recursion_and_forgets_large_updates_slowly():
+    step, w, m, v = federated.FedYogi(rate=0.1, beta1=0.5, beta2=0.9, adaptivity=1e-2), W, 0.0, 0.0
+    for t, mean in enumerate((10 * D, 0.1 * D, 0.1 * D), 1):
+        w_before, (w, step) = w, step.apply(w, mean)
+        m, v = 0.5 * m + 0.5 * mean, v - 0.1 * mean**2 * np.sign(v - mean**2)
+        expected = 0.1 * (m / (1 - 0.5**t)) / (np.sqrt(v / (1 - 0.9**t)) + 1e-2)
+        np.testing.assert_allclose(w - w_before, expected, rtol=1e-4)
+    adam, w = federated.FedAdam(rate=0.1, beta1=0.5, beta2=0.9, adaptivity=1e-2), W
+    for mean in (10 * D, 0.1 * D, 0.1 * D):
+        w, adam = adam.apply(w, mean)
+    assert (step.moments[1] > 1.1 * adam.moments[1]).all()
+
+
 def test_a_step_does_not_change_what_it_came_from():
     first = federated.FedAdam()
     first.apply(W, D)

@@ -10,10 +10,11 @@ from bfl_stpc.federated.clinical import LIMITS, RELATED, ClinicalInputs, Reading
 from bfl_stpc.federated.evaluation import Metrics, calibration, calibration_slope, evaluate, expected_gap, predict, roc
 from bfl_stpc.federated.features import Inputs, hospital_statistics, logarithms, shared_inputs
 from bfl_stpc.federated.model import Mlp, digest, init_weights
+from bfl_stpc.federated.personal import mean_regularised
 from bfl_stpc.federated.scaling import Scaler, statistics
-from bfl_stpc.federated.server import Averaging, FedAdam, Momentum, apply_update, weighted_mean
+from bfl_stpc.federated.server import Averaging, FedAdam, FedYogi, Momentum, apply_update, weighted_mean
 from bfl_stpc.federated.simulation import Trained, apart, by_hospital, dirichlet, pooled, train
-from bfl_stpc.federated.training import ClientData, LocalTraining, TrainConfig, local_updates
+from bfl_stpc.federated.training import ClientData, LocalTraining, PersonalConfig, TrainConfig, local_updates
 
 SEARCH = Path(__file__).with_name("search.csv")  # every setting tried for the notebooks, and its gap in points
 
@@ -25,11 +26,13 @@ __all__ = [
     "ClientData",
     "ClinicalInputs",
     "FedAdam",
+    "FedYogi",
     "Inputs",
     "LocalTraining",
     "Metrics",
     "Mlp",
     "Momentum",
+    "PersonalConfig",
     "Reading",
     "Scaler",
     "TrainConfig",
@@ -48,6 +51,7 @@ __all__ = [
     "init_weights",
     "local_updates",
     "logarithms",
+    "mean_regularised",
     "pooled",
     "predict",
     "roc",

@@ -1,4 +1,4 @@
-"""What the server does with the mean update: plain averaging, momentum, or FedAdam."""
+"""What the server does with the mean update: plain averaging, momentum, FedAdam or FedYogi."""
 
 from __future__ import annotations
 
@@ -78,9 +78,24 @@ class FedAdam:
         """Return the new weights float32 (d,) and the optimiser with the new moments."""
         mean = _checked(weights, mean)
         m, v, t = self.moments or (np.zeros(mean.size), np.zeros(mean.size), 0)
-        m, v, t = self.beta1 * m + (1 - self.beta1) * mean, self.beta2 * v + (1 - self.beta2) * mean**2, t + 1
+        m, v, t = self.beta1 * m + (1 - self.beta1) * mean, self._second(v, mean**2), t + 1
         step = (m / (1 - self.beta1**t)) / (np.sqrt(v / (1 - self.beta2**t)) + self.adaptivity)
         return apply_update(weights, self.rate * step), replace(self, moments=(m, v, t))
+
+    def _second(self, v: Vector, square: Vector) -> Vector:
+        return self.beta2 * v + (1 - self.beta2) * square
+
+
+@dataclass(frozen=True)
+class FedYogi(FedAdam):
+    """FedYogi (Reddi et al. 2021, algorithm 2): FedAdam whose second moment moves by a bounded amount.
+
+    Where updates become small, Adam's second moment forgets the large ones quickly and steps grow; Yogi's shrinks by
+    at most (1 − β₂)·Δ² a round.
+    """
+
+    def _second(self, v: Vector, square: Vector) -> Vector:
+        return v - (1 - self.beta2) * square * np.sign(v - square)
 
 
 def weighted_mean(updates: Sequence[NDArray[np.float32]], weights: Sequence[float]) -> Vector:

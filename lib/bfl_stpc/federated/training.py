@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -91,6 +91,12 @@ class TrainConfig:
         self, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor, parameters: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
         """Return the weights after all epochs, in one while loop. The order of an epoch is `epoch_order`."""
+        return self._descend(weights, weights, X, y, parameters, seed)
+
+    def _descend(
+        self, start: tf.Tensor, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor, parameters: tf.Tensor, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Train from `start`, pulled towards `weights` by μ."""
         epochs, batch = tf.cast(parameters[0], tf.int32), tf.cast(parameters[1], tf.int32)
         learning_rate, momentum, proximal, decay = (parameters[i] for i in (2, 3, 4, 5))
         n = tf.shape(X)[0]
@@ -105,9 +111,34 @@ class TrainConfig:
             velocity = momentum * velocity - learning_rate * gradient
             return i + 1, order, w + velocity, velocity
 
-        state = (tf.constant(0), tf.range(n), weights, tf.zeros_like(weights))
+        state = (tf.constant(0), tf.range(n), start, tf.zeros_like(start))
         shapes = (tf.TensorShape([]), tf.TensorShape([None]), weights.shape, weights.shape)
         return tf.while_loop(lambda i, *_: i < epochs * steps, step, state, shape_invariants=shapes)[2]
+
+
+@dataclass(frozen=True)
+class PersonalConfig(TrainConfig):
+    """SGD of a hospital's own model: it starts `offset` away from the global weights and is pulled to them by μ.
+
+    Attributes:
+        offset: float32 (p,), the hospital's own model less the global weights.
+    """
+
+    offset: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32), repr=False)
+
+    def structure(self) -> Hashable:
+        """Return the model; the offset is among the parameters."""
+        return "personal sgd", self.spec
+
+    def parameters(self) -> NDArray[np.float32]:
+        """Return the parameters of plain SGD, then the offset, float32 (6 + p,)."""
+        return np.concatenate([super().parameters(), self.offset]).astype(np.float32)
+
+    def train(
+        self, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor, parameters: tf.Tensor, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the hospital's own model after all epochs; its difference from `weights` is the next offset."""
+        return self._descend(weights + parameters[6:], weights, X, y, parameters[:6], seed)
 
 
 def epoch_order(n: tf.Tensor, seed: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
