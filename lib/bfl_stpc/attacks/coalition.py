@@ -1,6 +1,6 @@
 """What a coalition of roles holds of one hospital's update, and what gradient inversion reads in it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -109,7 +109,7 @@ def _pooled_keys(victim: str, parties: list[Party], directory: Directory) -> tup
     return plus, minus
 
 
-def _shares(party: Party) -> dict[str, bytes]:
+def _shares(party: Party) -> Mapping[str, bytes]:
     if party._round is None:
         raise ValueError(f"{party.name} takes no part in the round")
     return party._round.shares
