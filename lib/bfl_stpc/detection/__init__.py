@@ -1,6 +1,14 @@
 """Attacks and faults injected into the real interfaces, and what notices them: the catalogue and its campaign."""
 
-from bfl_stpc.detection import access, aggregator, credentials, evidence, faults, updates  # each registers its kinds
+from bfl_stpc.detection import (  # each registers its kinds
+    access,
+    aggregator,
+    credentials,
+    evidence,
+    faults,
+    updates,
+    whole,
+)
 from bfl_stpc.detection.campaign import (
     Campaign,
     Trial,
@@ -42,4 +50,5 @@ __all__ = [
     "sensitivity",
     "trial",
     "updates",
+    "whole",
 ]

@@ -14,7 +14,6 @@ from bfl_stpc.detection.rounds import SIZE, STEPS, Play, RoundBench, sha
 from bfl_stpc.detection.updates import someone
 from bfl_stpc.ledger import Result
 from bfl_stpc.stpc.hazmat import bfv
-from bfl_stpc.ticket import Ticket
 
 
 @injects("lying_sum", RoundBench)
@@ -118,17 +117,6 @@ def lying_authority(bench: RoundBench, level: Level, rng: np.random.Generator) -
         play.slots = play.slots.copy()
         place = int(rng.integers(play.slots.size - 1))
         play.slots[place] = (int(play.slots[place]) + 1) % modulus
-    return trial(*play.rest())
-
-
-@injects("wrong_model", RoundBench)
-def wrong_model(bench: RoundBench, level: Level, rng: np.random.Generator) -> Outcome:
-    """Give one hospital another global model."""
-    (victim,) = someone(bench, rng)
-    play = bench.play(rng).until("share")
-    t = play.ticket
-    other = Ticket(t.round, sha("other model"), t.chain_id, t.contract, t.members, t.threshold)
-    play.adverts = [bench.parties[n].advertise(other if n == victim else t) for n in play.online]
     return trial(*play.rest())
 
 
