@@ -162,6 +162,10 @@ class Chain:
         except Exception as error:  # mapped in one place
             raise reverts.from_exception(error) from error
 
+    def code(self, address: str) -> bytes:
+        """Return the code of the contract at `address`; empty if there is none."""
+        return bytes(self.web3.eth.get_code(address))  # type: ignore[arg-type]
+
     def logs(self, addresses: Sequence[str], from_block: int = 0) -> Sequence[Mapping[str, Any]]:
         """Return the undecoded events of contracts since block `from_block`, in order."""
         wanted: Any = {"fromBlock": from_block, "toBlock": "latest", "address": list(addresses)}

@@ -7,7 +7,6 @@ from typing import Any
 from eth_abi.exceptions import EncodingError
 from eth_utils import keccak
 from eth_utils.abi import collapse_if_tuple
-from web3.exceptions import Web3Exception
 
 from bfl_stpc.errors import ChainError, ConfigError
 from bfl_stpc.ledger.artifacts import Artifact, load
@@ -36,6 +35,23 @@ class Event:
     tx_hash: bytes
 
 
+@dataclass(frozen=True)
+class _Function:
+    """One function of a contract: its selector, its types, and the fields of the struct that it answers, if any."""
+
+    selector: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    fields: tuple[str, ...]
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "_Function":
+        """Return the function of an entry of an ABI; ours overload no name."""
+        inputs, outputs = (tuple(collapse_if_tuple(dict(p)) for p in entry[side]) for side in ("inputs", "outputs"))
+        fields = tuple(c["name"] for o in entry["outputs"][:1] for c in o.get("components", ()))
+        return cls(keccak(text=f"{entry['name']}({','.join(inputs)})")[:4], inputs, outputs, fields)
+
+
 class Contract:
     """A contract at an address of a chain.
 
@@ -51,9 +67,11 @@ class Contract:
             ChainError: there is no code at the address.
         """
         self.chain, self.artifact, self.address = chain, load(name), address
-        if not chain.web3.eth.get_code(address):  # type: ignore[arg-type]
+        if not chain.code(address):
             raise ChainError(f"there is no {name} at {address} on chain {chain.chain_id}")
         self._web3 = chain.web3.eth.contract(address=address, abi=self.artifact.abi)  # type: ignore[call-overload]
+        functions = [e for e in self.artifact.abi if e["type"] == "function"]
+        self._functions = {f["name"]: _Function.of(f) for f in functions}
         decoders = [self._web3.events[e["name"]]() for e in self.artifact.abi if e["type"] == "event"]
         self._decoders = {keccak(text=d.signature): (d.event_name, d) for d in decoders}
 
@@ -73,9 +91,12 @@ class Contract:
         Raises:
             ConfigError: the arguments do not fit its types.
         """
+        known = self._functions[function]
         try:
-            return bytes.fromhex(self._web3.encode_abi(function, arguments)[2:])
-        except (Web3Exception, EncodingError, ValueError, TypeError) as error:
+            if len(arguments) != len(known.inputs):
+                raise ValueError(f"it takes {len(known.inputs)}, not {len(arguments)}")
+            return known.selector + self.chain.web3.codec.encode(known.inputs, arguments)
+        except (EncodingError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"{self.artifact.name}.{function} does not take these arguments: {reason}") from error
 
@@ -86,15 +107,12 @@ class Contract:
     def ask(self, function: str, *arguments: Any) -> Any:
         """Return what a view function answers, decoded; see `Chain.call`."""
         answer = self.chain.call(self.address, self.encode(function, *arguments))
-        outputs = self._web3.get_function_by_name(function).abi["outputs"]
-        types = [collapse_if_tuple(dict(o)) for o in outputs]
-        decoded = self.chain.web3.codec.decode(types, answer)
+        decoded = self.chain.web3.codec.decode(self._functions[function].outputs, answer)
         return decoded[0] if len(decoded) == 1 else decoded
 
     def fields(self, function: str, *arguments: Any) -> dict[str, Any]:
         """Return the struct that a view function answers, by field name."""
-        components = self._web3.get_function_by_name(function).abi["outputs"][0]["components"]
-        return dict(zip([c["name"] for c in components], self.ask(function, *arguments), strict=True))
+        return dict(zip(self._functions[function].fields, self.ask(function, *arguments), strict=True))
 
     def events(self, logs: Any) -> list[Event]:
         """Return those of `logs` that this contract emitted, decoded, in order."""

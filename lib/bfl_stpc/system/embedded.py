@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,7 +14,8 @@ from bfl_stpc.errors import ConfigError, PeerLost
 from bfl_stpc.seeds import derive_seed
 from bfl_stpc.system.consortium import Consortium
 from bfl_stpc.system.meter import Meter
-from bfl_stpc.system.roles import AGGREGATOR, AUTHORITY, Authority, Charter, Hospital
+from bfl_stpc.system.node import Node, RemoteChain
+from bfl_stpc.system.roles import AGGREGATOR, AUTHORITY, LEDGER, Authority, Charter, Hospital
 from bfl_stpc.system.service import Caller, Role, Service
 from bfl_stpc.system.store import Store
 from bfl_stpc.system.wire import Endpoint
@@ -68,7 +70,7 @@ def found(
     max_records: int,
     promise: tuple[float, float] | None = None,
     pseudonyms: Mapping[str, Sequence[bytes]] | None = None,
-    chain: ledger.Chain | None = None,
+    node: bool = False,
     stores: Path | None = None,
 ) -> EmbeddedConsortium:
     """Return a consortium of the hospitals in `records`, its contracts deployed and its keys made.
@@ -85,7 +87,8 @@ def found(
         max_records: most records of one hospital; public.
         promise: (ε, δ) that every hospital promises its patients, if it trains by DP-SGD.
         pseudonyms: of each hospital's records, in their order, where consent is asked of the ledger before training.
-        chain: where the contracts go; a new one in memory if not given.
+        node: whether the ledger is a role of its own, asked in messages like the others, with a store of its own;
+            otherwise all read and write one chain in memory, which is faster and cannot die alone.
         stores: folder for a store of each role; in memory if not given, and gone with the process.
 
     Raises:
@@ -98,48 +101,59 @@ def found(
         if isinstance(each, privacy.DpConfig) != (promise is not None):
             raise ConfigError(f"{name}: DP-SGD and a promise (ε, δ) belong together: give both or neither")
     params = stpc.Parameters.widest(len(names), clip=clip, weighting=stpc.Weighting.RECORDS, max_records=max_records)
-    keep = {name: Store(stores / f"{name}.sqlite" if stores else None) for name in (*names, AGGREGATOR, AUTHORITY)}
+    third = (AGGREGATOR, AUTHORITY, LEDGER) if node else (AGGREGATOR, AUTHORITY)
+    keep = {name: Store(stores / f"{name}.sqlite" if stores else None) for name in (*names, *third)}
     keys = {name: Ed25519PrivateKey.generate() for name in keep}
-    authority = Authority(AUTHORITY, params, keep[AUTHORITY])
     cards = {name: key.public_key().public_bytes_raw() for name, key in keys.items()}
-    charter = Charter(cards, params, authority.keys.public_key, clip, experiment)
+    charter = Charter(cards, params, Authority(AUTHORITY, params, keep[AUTHORITY]).keys.public_key, clip, experiment)
+    identities = {name: ledger.Identity.derive(name, derive_seed("identity", seed)) for name in (*names, *third)}
+    admin, threshold = ledger.Identity.derive("consortium", derive_seed("identity", seed)), len(names) // 2 + 1
+    transport, meter = InProcess(), Meter()
 
-    identities = {name: ledger.Identity.derive(name, derive_seed("identity", seed)) for name in names}
-    book = ledger.Ledger.deploy(
-        chain or ledger.Chain.in_memory(),
-        admin=ledger.Identity.derive("consortium", derive_seed("identity", seed)),
-        hospitals={name: identity.address for name, identity in identities.items()},
-        threshold=len(names) // 2 + 1,
-    )
+    def endpoint(name: str) -> Endpoint:
+        return Endpoint(name, keys[name], cards)
 
-    def hospital(name: str) -> Hospital:
-        return Hospital(
+    def chain(end: Endpoint) -> ledger.Chain:
+        return RemoteChain(Caller(end, transport, Meter())) if node else ledger.Chain.in_memory()
+
+    if node:
+        transport.services[LEDGER] = Service(Node(keep[LEDGER]), endpoint(LEDGER))
+    own = endpoint(AGGREGATOR)
+    addresses = {name: identities[name].address for name in names}
+    book = ledger.Ledger.deploy(chain(own), admin=admin, hospitals=addresses, threshold=threshold)
+
+    def view(end: Endpoint) -> ledger.Ledger:
+        if not node:
+            return book
+        reader = identities[end.name]
+        return ledger.Ledger.connect(chain(end), book.addresses, coordinator=reader, threshold=threshold)
+
+    def start(name: str) -> Service:
+        end = endpoint(name)
+        if name == LEDGER:
+            return Service(Node(keep[name]), end)
+        if name == AUTHORITY:
+            return Service(Authority(name, params, keep[name], view(end)), end)
+        role = Hospital(
             identity=identities[name],
             signing_key=keys[name],
             data=records[name],
             config=configs[name],
             charter=charter,
-            book=book,
+            book=view(end),
             store=keep[name],
             budget=privacy.Budget(name, *promise) if promise else None,
             pseudonyms=pseudonyms[name] if pseudonyms else None,
         )
+        return Service(role, end)
 
-    def starter(name: str) -> Callable[[], Service]:
-        def start() -> Service:
-            role = Authority(name, params, keep[name], book) if name == AUTHORITY else hospital(name)
-            return Service(role, Endpoint(name, keys[name], cards))
-
-        return start
-
-    builders = {name: starter(name) for name in (*names, AUTHORITY)}
-    transport, meter = InProcess({name: start() for name, start in builders.items()}), Meter()
-    caller = Caller(Endpoint(AGGREGATOR, keys[AGGREGATOR], cards), transport, meter)
+    builders: dict[str, Callable[[], Service]] = {name: partial(start, name) for name in keep if name != AGGREGATOR}
+    transport.services |= {name: build() for name, build in builders.items() if name not in transport.services}
     return EmbeddedConsortium(
         charter=charter,
         hospitals=tuple(names),
         book=book,
-        caller=caller,
+        caller=Caller(own, transport, meter),
         store=keep[AGGREGATOR],
         meter=meter,
         transport=transport,
