@@ -1,6 +1,6 @@
 """The four baselines and two controls: documented reconstructions, each a complete system on the same patients."""
 
-from bfl_stpc.baselines import controls, ejss, feacs, flbm_iot, ppflb
+from bfl_stpc.baselines import controls, ejss, feacs, flbm_iot, ours, ppflb
 from bfl_stpc.baselines.cohort import Patients, Records, public_scaling
 from bfl_stpc.baselines.report import Card, Costs, Exposure, Report, View
 
@@ -16,6 +16,7 @@ __all__ = [
     "ejss",
     "feacs",
     "flbm_iot",
+    "ours",
     "ppflb",
     "public_scaling",
 ]

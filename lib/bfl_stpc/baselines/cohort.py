@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bfl_stpc import ehr, federated
-from bfl_stpc.ehr.codes import REFERENCE
 from bfl_stpc.errors import FederatedError
 
-DP_THRESHOLDS = (0.0, 1.0)  # notebook 03: hinges of the private model, whose every input costs noise
+Table = Mapping[str, federated.ClientData]  # by hospital
 
 
 @dataclass(frozen=True)
@@ -38,41 +37,56 @@ class Patients:
     features: ehr.Features
     seed: int
     parts: ehr.Split
-    scaling: federated.Inputs | None = None
+    scaling: federated.ClinicalInputs | None = None
 
     @classmethod
-    def draw(cls, features: ehr.Features, seed: int, scaling: federated.Inputs | None = None) -> Patients:
+    def draw(cls, features: ehr.Features, seed: int, scaling: federated.ClinicalInputs | None = None) -> Patients:
         """Return the split of `features` under `seed`."""
         return cls(features, seed, ehr.split(features, seed), scaling)
 
+    @cached_property
     def records(self) -> dict[str, Records]:
-        """Return the training records of each hospital, as recorded: what a system that moves records moves."""
+        """The training records of each hospital, as recorded: what a system that moves records moves."""
         f = self.features
         rows = {name: np.intersect1d(self.parts.train, f.at(k)) for k, name in enumerate(f.hospitals)}
         return {name: Records(f.X[own], f.y[own].astype(np.float32)) for name, own in rows.items()}
 
-    def inputs(self, records: Mapping[str, Records]) -> federated.Inputs:
-        """Return the inputs that `records` share, scaled by the sums of all hospitals' statistics."""
-        names = list(records)
-        X = np.concatenate([records[name].X for name in names])
-        owner = np.repeat(np.arange(len(names)), [len(records[name].y) for name in names])
-        return federated.shared_inputs(X, owner, np.arange(len(X)), **_columns(self.features))
+    def inputs(self, records: Mapping[str, Records]) -> federated.ClinicalInputs:
+        """Return the inputs that `records` share, by the sums of all hospitals."""
+        X = np.concatenate([r.X for r in records.values()])
+        owner = np.repeat(np.arange(len(records)), [len(r.y) for r in records.values()])
+        reading = federated.Reading(self.features.names, self.features.skewed)
+        return federated.clinical_inputs(reading, X, owner, np.arange(len(X)))
 
     def tables(self, records: Mapping[str, Records]) -> dict[str, federated.ClientData]:
         """Return the model's inputs of `records`, by hospital: a function of the records alone."""
         inputs = self.inputs(records)
         return {name: federated.ClientData(inputs.transform(r.X), r.y) for name, r in records.items()}
 
-    def test_inputs(self) -> NDArray[np.float32]:
-        """Return the model's inputs of the test patients, float32 (n, width), scaled by the training records."""
-        return self.inputs(self.records()).transform(self.features.X[self.parts.test])
+    @cached_property
+    def own_tables(self) -> dict[str, federated.ClientData]:
+        """The model's inputs of the hospitals' own records: what federated systems train on."""
+        return self.tables(self.records)
 
+    @cached_property
+    def test(self) -> NDArray[np.float32]:
+        """The model's inputs of the test patients, float32 (n, width), scaled by the training records."""
+        return self.inputs(self.records).transform(self.features.X[self.parts.test])
+
+    @cached_property
     def private_tables(self) -> dict[str, federated.ClientData]:
-        """Return the private model's inputs, by hospital: scaled by public values, so that they cost no privacy."""
-        return {name: federated.ClientData(self.public().transform(r.X), r.y) for name, r in self.records().items()}
+        """The private model's inputs, by hospital: scaled by public values, so that they cost no privacy."""
+        inputs = self.public
+        return {name: federated.ClientData(inputs.transform(r.X), r.y) for name, r in self.records.items()}
 
-    def public(self) -> federated.Inputs:
-        """Return the public scaling.
+    @cached_property
+    def private_test(self) -> NDArray[np.float32]:
+        """The private model's inputs of the test patients."""
+        return self.public.transform(self.features.X[self.parts.test])
+
+    @property
+    def public(self) -> federated.ClinicalInputs:
+        """The public scaling.
 
         Raises:
             FederatedError: none was given.
@@ -82,15 +96,18 @@ class Patients:
         return self.scaling
 
 
-def public_scaling(patients: int, seed: int = 777) -> federated.Inputs:
-    """Return the inputs of notebook 03: scaled by another cohort, of other patients, as by published values."""
+def public_scaling(patients: int, seed: int = 777) -> federated.ClinicalInputs:
+    """Return inputs scaled by another cohort, of other patients, as one would take published reference values."""
     public = ehr.generate(ehr.CohortConfig(seed=seed, patients=patients)).features()
-    inputs = federated.shared_inputs(
-        public.X, public.hospital, np.arange(len(public.y)), thresholds=DP_THRESHOLDS, squares=False, **_columns(public)
-    )
-    return replace(inputs, marked=np.array([], int))  # without flags of absence
+    reading = federated.Reading(public.names, public.skewed)
+    return federated.clinical_inputs(reading, public.X, public.hospital, np.arange(len(public.y)))
 
 
-def _columns(features: ehr.Features) -> dict[str, Any]:
-    measured = [j for j, name in enumerate(features.names) if name == "age" or name in REFERENCE]
-    return {"skewed": features.skewed, "measured": np.array(measured)}
+def model(width: int, hidden: int) -> federated.Mlp:
+    """Return the model of `width` inputs: a logistic regression, or one hidden layer of `hidden` units."""
+    return federated.Mlp((width, hidden, 1) if hidden else (width, 1))
+
+
+def start(spec: federated.Mlp, seed: int) -> NDArray[np.float32]:
+    """Return initial weights float32 (p,): zeros where there is no symmetry to break."""
+    return np.zeros(spec.size, np.float32) if len(spec.layers) == 2 else federated.init_weights(spec, seed)

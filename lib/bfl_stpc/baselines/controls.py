@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bfl_stpc import federated
-from bfl_stpc.baselines.cohort import Patients
+from bfl_stpc.baselines.cohort import Patients, Table, model, start
 from bfl_stpc.baselines.report import Card, Exposure, Report, View, report
 
 CENTRAL = Card(
@@ -35,12 +34,12 @@ class Settings:
     """Central training; the defaults are the best of `search.csv`.
 
     Attributes:
-        hidden: width of the hidden layer.
+        hidden: width of the hidden layer, 0 for none.
         epochs: passes over all records, as many as our own system has rounds.
         batch, learning_rate, momentum, decay: of stochastic gradient descent.
     """
 
-    hidden: int = 64
+    hidden: int = 0
     epochs: int = 40
     batch: int = 64
     learning_rate: float = 0.2
@@ -49,7 +48,7 @@ class Settings:
 
     def config(self, width: int) -> federated.TrainConfig:
         """Return how one epoch trains a model of `width` inputs."""
-        spec = federated.Mlp((width, self.hidden, 1))
+        spec = model(width, self.hidden)
         return federated.TrainConfig(
             spec,
             batch=self.batch,
@@ -59,9 +58,7 @@ class Settings:
         )
 
 
-def train_central(
-    tables: Mapping[str, federated.ClientData], seed: int, settings: Settings | None = None
-) -> NDArray[np.float32]:
+def train_central(tables: Table, seed: int, settings: Settings | None = None) -> NDArray[np.float32]:
     """Return the weights float32 (p,) of training on all tables in one place: the mean of the last half of the epochs.
 
     It depends on the tables, the seed and the settings alone: whoever collects the same records gets the same bytes.
@@ -69,32 +66,28 @@ def train_central(
     settings = settings or Settings()
     records = federated.pooled(tables)
     config = settings.config(records.X.shape[1])
-    start = federated.init_weights(config.spec, seed)
     options = {"rounds": settings.epochs, "experiment": "central", "seed": seed, "tail": 0.5}
-    return federated.train(start, {"all": records}, config, federated.Averaging(), **options).weights  # type: ignore[arg-type]
+    return federated.train(start(config.spec, seed), {"all": records}, config, federated.Averaging(), **options).weights  # type: ignore[arg-type]
 
 
-def report_central(
-    name: str, tables: Mapping[str, federated.ClientData], patients: Patients, settings: Settings | None = None
-) -> Report:
+def report_central(name: str, tables: Table, patients: Patients, settings: Settings | None = None) -> Report:
     """Return the report of central training on `tables`, tested on the test patients."""
-    weights, X = train_central(tables, patients.seed, settings), patients.test_inputs()
-    spec = (settings or Settings()).config(X.shape[1]).spec
-    return report(name, weights, patients, federated.predict(weights, spec, X))
+    weights = train_central(tables, patients.seed, settings)
+    spec = (settings or Settings()).config(patients.test.shape[1]).spec
+    return report(name, weights, patients, federated.predict(weights, spec, patients.test))
 
 
 def centralised(patients: Patients, settings: Settings | None = None) -> Report:
     """Return the report of a model trained on all records in one place, which no hospital could allow."""
-    return report_central(CENTRAL.name, patients.tables(patients.records()), patients, settings)
+    return report_central(CENTRAL.name, patients.own_tables, patients, settings)
 
 
 def local(patients: Patients, settings: Settings | None = None) -> Report:
     """Return the report of every hospital's own model on its own test patients."""
-    settings, X = settings or Settings(), patients.test_inputs()
-    tables, features = patients.tables(patients.records()), patients.features
+    settings, X, features = settings or Settings(), patients.test, patients.features
     config = replace(settings.config(X.shape[1]), epochs=settings.epochs)
-    start = federated.init_weights(config.spec, patients.seed)
-    models = federated.apart(start, tables, config, experiment="alone", seed=patients.seed)
+    first = start(config.spec, patients.seed)
+    models = federated.apart(first, patients.own_tables, config, experiment="alone", seed=patients.seed)
     owner, p = features.hospital[patients.parts.test], np.empty(len(X))
     for k, name in enumerate(features.hospitals):
         p[owner == k] = federated.predict(models[name], config.spec, X[owner == k])

@@ -213,13 +213,13 @@ def batch_root(owner: str, node: int, shares: Sequence[Share]) -> bytes:
 
 def run(patients: Patients, settings: controls.Settings | None = None) -> Report:
     """Return the report of central training on the records that the nodes reconstructed jointly."""
-    records = Deployment.fill(patients.records(), patients.seed).collect()
+    records = Deployment.fill(patients.records, patients.seed).collect()
     return controls.report_central(CARD.name, patients.tables(records), patients, settings)
 
 
 def operate(patients: Patients) -> tuple[Deployment, Costs]:
     """Return a deployment from which all training records were collected once, and what that costs."""
-    records = patients.records()
+    records = patients.records
     deployment = Deployment.fill(records, patients.seed)
     deployment.collect()
     values = round(np.mean([r.X.size + r.y.size for r in records.values()]))

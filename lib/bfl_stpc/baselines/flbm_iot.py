@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from bfl_stpc import federated
 from bfl_stpc.baselines import plain
-from bfl_stpc.baselines.cohort import Patients
+from bfl_stpc.baselines.cohort import Patients, Table, model, start
 from bfl_stpc.baselines.report import Card, Costs, Exposure, Report, View, costs, report
 from bfl_stpc.errors import CommitmentMismatch, Corrupt, FederatedError
 from bfl_stpc.ledger import Identity, Ledger
@@ -63,21 +63,22 @@ class Settings:
     """How it trains; the defaults are the best of `search.csv`.
 
     Attributes:
-        hidden: width of the hidden layer.
+        hidden: width of the hidden layer, 0 for none.
         clusters: how many.
         rounds: local rounds in all, as many as our own system has.
         inner: rounds within a cluster between two exchanges.
-        batch, learning_rate, decay: of a hospital's epoch.
+        epochs, batch, learning_rate, decay: of a hospital in one round.
         beta: of the momentum at a cluster's server; 0 is plain averaging.
     """
 
-    hidden: int = 64
+    hidden: int = 0
     clusters: int = 3
     rounds: int = 40
     inner: int = 2
-    batch: int = 64
-    learning_rate: float = 0.2
-    decay: float = 1e-3
+    epochs: int = 5
+    batch: int = 8192
+    learning_rate: float = 12.0
+    decay: float = 0.0
     beta: float = 0.8
 
     @property
@@ -112,7 +113,7 @@ class Cluster:
     """
 
     number: int
-    tables: Mapping[str, federated.ClientData]
+    tables: Table
     server: federated.server.ServerStep
     book: Ledger | None
     members: Mapping[str, Identity]
@@ -169,13 +170,11 @@ class Cluster:
 class Federation:
     """All clusters. `ledger` false learns the same without notarising it."""
 
-    def __init__(
-        self, tables: Mapping[str, federated.ClientData], settings: Settings, seed: int, *, ledger: bool = True
-    ) -> None:
+    def __init__(self, tables: Table, settings: Settings, seed: int, *, ledger: bool = True) -> None:
         self.settings, self.seed, self.meter = settings, seed, Meter()
-        self.spec = federated.Mlp((next(iter(tables.values())).X.shape[1], settings.hidden, 1))
+        self.spec = model(next(iter(tables.values())).X.shape[1], settings.hidden)
         self.config = federated.TrainConfig(
-            self.spec, batch=settings.batch, learning_rate=settings.learning_rate, decay=settings.decay
+            self.spec, settings.epochs, settings.batch, settings.learning_rate, decay=settings.decay
         )
         self.clusters = []
         identity_seed = derive_seed("flbm identity", seed)
@@ -283,8 +282,8 @@ def exchange(models: Sequence[plain.Update], records: Sequence[int]) -> plain.Up
 def train(patients: Patients, settings: Settings | None = None) -> plain.Update:
     """Return the weights float32 (p,) after all exchanges: the mean of the last half of the global models."""
     settings = settings or Settings()
-    federation = Federation(patients.tables(patients.records()), settings, patients.seed, ledger=False)
-    weights, models = federated.init_weights(federation.spec, patients.seed), []
+    federation = Federation(patients.own_tables, settings, patients.seed, ledger=False)
+    weights, models = start(federation.spec, patients.seed), []
     for number in range(1, settings.exchanges + 1):
         weights = federation.run_exchange(weights, number)
         models.append(weights)
@@ -294,17 +293,16 @@ def train(patients: Patients, settings: Settings | None = None) -> plain.Update:
 def run(patients: Patients, settings: Settings | None = None) -> Report:
     """Return the report of a training on `patients`."""
     settings = settings or Settings()
-    X = patients.test_inputs()
-    spec = federated.Mlp((X.shape[1], settings.hidden, 1))
+    spec = model(patients.test.shape[1], settings.hidden)
     weights = train(patients, settings)
-    return report(CARD.name, weights, patients, federated.predict(weights, spec, X))
+    return report(CARD.name, weights, patients, federated.predict(weights, spec, patients.test))
 
 
 def operate(patients: Patients, settings: Settings | None = None, *, rounds: int = 1) -> tuple[Federation, Costs]:
     """Return a federation after `rounds` exchanges on its ledgers, and what an exchange costs."""
     settings = settings or Settings()
-    federation = Federation(patients.tables(patients.records()), settings, patients.seed)
-    weights = federated.init_weights(federation.spec, patients.seed)
+    federation = Federation(patients.own_tables, settings, patients.seed)
+    weights = start(federation.spec, patients.seed)
     for number in range(1, rounds + 1):
         weights = federation.run_exchange(weights, number)
     steps, size = federation.meter.steps, federation.spec.size

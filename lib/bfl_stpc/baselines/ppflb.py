@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from bfl_stpc import federated, privacy
 from bfl_stpc.baselines import plain
-from bfl_stpc.baselines.cohort import Patients
+from bfl_stpc.baselines.cohort import Patients, Table, model
 from bfl_stpc.baselines.report import Card, Costs, Exposure, Report, View, costs, report
 from bfl_stpc.errors import Corrupt, IntegrityError, RecordMissing
 from bfl_stpc.ledger import Identity, Ledger
@@ -129,15 +129,13 @@ class Consortium:
         budgets: what each member promised and spent.
     """
 
-    def __init__(
-        self, tables: Mapping[str, federated.ClientData], settings: Settings, seed: int, *, ledger: bool = True
-    ) -> None:
+    def __init__(self, tables: Table, settings: Settings, seed: int, *, ledger: bool = True) -> None:
         pseudonyms = {name: f"member-{derive_seed('pseudonym', name, seed):016x}" for name in tables}
         names = sorted(tables, key=pseudonyms.__getitem__)  # the order of registration tells nothing
         self.registrar = {pseudonyms[name]: name for name in names}
         self.tables = {pseudonyms[name]: tables[name] for name in names}
         self.settings, self.seed = settings, seed
-        self.spec = federated.Mlp((next(iter(tables.values())).X.shape[1], 1))
+        self.spec = model(next(iter(tables.values())).X.shape[1], 0)
         self.max_work = max(len(t.y) for t in tables.values())
         sigma = privacy.calibrate(settings.epsilon, settings.delta, 1.0, settings.rounds)
         self.config = privacy.DpConfig(
@@ -224,7 +222,7 @@ class Consortium:
 def train(patients: Patients, settings: Settings | None = None) -> plain.Update:
     """Return the weights float32 (p,) after all rounds: the mean of the last half of the models."""
     settings = settings or Settings()
-    consortium = Consortium(patients.private_tables(), settings, patients.seed, ledger=False)
+    consortium = Consortium(patients.private_tables, settings, patients.seed, ledger=False)
     weights, models = np.zeros(consortium.spec.size, np.float32), []
     for number in range(1, settings.rounds + 1):
         weights = consortium.run_round(weights, number)
@@ -235,14 +233,14 @@ def train(patients: Patients, settings: Settings | None = None) -> plain.Update:
 def run(patients: Patients, settings: Settings | None = None) -> Report:
     """Return the report of a training on `patients`."""
     weights = train(patients, settings)
-    X = patients.public().transform(patients.features.X[patients.parts.test])
-    return report(CARD.name, weights, patients, federated.predict(weights, federated.Mlp((X.shape[1], 1)), X))
+    X = patients.private_test
+    return report(CARD.name, weights, patients, federated.predict(weights, model(X.shape[1], 0), X))
 
 
 def operate(patients: Patients, settings: Settings | None = None, *, rounds: int = 1) -> tuple[Consortium, Costs]:
     """Return a consortium after `rounds` rounds on its ledger, and what a round costs."""
     settings = settings or Settings()
-    consortium = Consortium(patients.private_tables(), settings, patients.seed)
+    consortium = Consortium(patients.private_tables, settings, patients.seed)
     weights = np.zeros(consortium.spec.size, np.float32)
     for number in range(1, rounds + 1):
         weights = consortium.run_round(weights, number)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from bfl_stpc import system
+from bfl_stpc import federated, system
 from bfl_stpc.baselines.cohort import Patients
 
 
@@ -112,8 +112,9 @@ def report(name: str, weights: NDArray[np.float32] | None, patients: Patients, p
     """Return the report of predictions `p` (n,) for the test patients."""
     rows = patients.parts.test
     y, truth = patients.features.y[rows], patients.features.p[rows]
-    gap = 100 * float(np.mean(np.abs(2 * truth - 1) * ((p > 0.5) != (truth > 0.5))))
-    return Report(name, weights, p, float(np.mean((p > 0.5) == y)), float(roc_auc_score(y, p)), gap)
+    return Report(
+        name, weights, p, float(np.mean((p > 0.5) == y)), float(roc_auc_score(y, p)), federated.expected_gap(p, truth)
+    )
 
 
 def costs(steps: Sequence[system.Step], *, runs: int, operations: int, parameters: int) -> Costs:
