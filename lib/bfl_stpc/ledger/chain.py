@@ -142,8 +142,8 @@ class Chain:
     def together(self) -> Iterator[None]:
         """Put the transactions of the block of code into one block of the chain, where it is in memory.
 
-        Each is still checked and answered at once, but others read it only when the block of the chain is full: as
-        on a node that mines at intervals. Over HTTP the node decides, and this changes nothing.
+        Each is still checked and answered at once, and calls see it, as a node shows what is pending; events, height
+        and head do not, until the block of code ends. Over HTTP the node decides, and this changes nothing.
         """
         yield
 
@@ -317,16 +317,16 @@ class InMemoryChain(Chain):
     def call(self, to: str, data: bytes, *, sender: str | None = None, block: int | str = "latest") -> bytes:
         """Return what a read-only call answers; see `Chain.call`. Asked again at the same head, it is remembered."""
         number = block if isinstance(block, int) else None
-        head, key = self.head_hash(), (to, data, sender)
+        head, key, lasting = self.head_hash(), (to, data, sender), number is None and self.backend.mined
         if self._answered_at != head:
             self._answers, self._answered_at = {}, head
-        if number is None and key in self._answers:
+        if lasting and key in self._answers:
             return self._answers[key]
         asker = bytes(20) if sender is None else bytes.fromhex(sender[2:])
         computation = self.backend.ask(bytes.fromhex(to[2:]), data, asker, CALL_GAS, number)
         if computation.is_error:
             raise self._refusal(asker.hex(), to, computation, number)
-        if number is None:
+        if lasting:
             self._answers[key] = bytes(computation.output)
         return bytes(computation.output)
 

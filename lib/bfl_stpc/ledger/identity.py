@@ -6,8 +6,11 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+import rlp
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_keys.datatypes import PrivateKey
+from eth_utils import keccak
 
 from bfl_stpc.errors import ConfigError
 from bfl_stpc.seeds import derive_seed
@@ -24,7 +27,7 @@ class Identity:
     def __init__(self, name: str, key: bytes) -> None:
         name32(name)
         self.name = name
-        self._account = Account.from_key(key)
+        self._account, self._key = Account.from_key(key), PrivateKey(key)
         self.address: str = self._account.address
 
     @classmethod
@@ -43,7 +46,12 @@ class Identity:
 
     def sign_transaction(self, transaction: Mapping[str, Any]) -> bytes:
         """Return the signed bytes of an EIP-1559 transaction."""
-        return bytes(self._account.sign_transaction(dict(transaction)).raw_transaction)
+        t = transaction
+        fees = [t["maxPriorityFeePerGas"], t["maxFeePerGas"], t["gas"]]
+        to = bytes.fromhex(t["to"][2:]) if "to" in t else b""
+        body = [t["chainId"], t["nonce"], *fees, to, t["value"], t["data"], []]
+        v, r, s = self._key.sign_msg_hash(keccak(b"\x02" + rlp.encode(body))).vrs
+        return b"\x02" + bytes(rlp.encode([*body, v, r, s]))
 
     def sign_typed(self, domain: Mapping[str, Any], types: Mapping[str, Any], message: Mapping[str, Any]) -> bytes:
         """Return the 65-byte EIP-712 signature (r, s, v) of `message`; deterministic (RFC 6979)."""

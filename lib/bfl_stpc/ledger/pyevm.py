@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, VirtualMachineAPI
-from eth.vm.forks import CancunVM
 from eth.vm.message import Message
 from eth_tester import PyEVMBackend
 from eth_tester.backends.pyevm.main import ZERO_ADDRESS, get_default_genesis_params
 from eth_typing import Address
 from eth_utils import ValidationError
+
+from bfl_stpc.ledger.compiled import CompiledVM
 
 GENESIS_TIME = 1_767_225_600  # 2026-01-01T00:00:00Z, in seconds since 1970
 BLOCK_SECONDS = 1
@@ -67,7 +68,7 @@ class DeterministicBackend(PyEVMBackend):
         genesis = get_default_genesis_params({"timestamp": genesis_time, "gas_limit": BLOCK_GAS})
         genesis["base_fee_per_gas"] = 0
         nobody = {b"\x01".rjust(20, b"\0"): {"balance": 0, "nonce": 0, "code": b"", "storage": {}}}
-        super().__init__(genesis, nobody, vm_configuration=((0, CancunVM),))
+        super().__init__(genesis, nobody, vm_configuration=((0, CompiledVM),))
         self._next_time(BLOCK_SECONDS)
 
     def advance(self, seconds: int) -> None:
@@ -94,6 +95,11 @@ class DeterministicBackend(PyEVMBackend):
         self.execute_ms = 1e3 * (time.perf_counter() - start)
         return Executed(transaction, receipt, computation, gas, pending.header.block_number, events)
 
+    @property
+    def mined(self) -> bool:
+        """Whether all that was executed is in a block."""
+        return self._pending is None
+
     def seal(self) -> None:
         """Append the block under construction, if there is one, and time it."""
         if self._pending is None:
@@ -104,9 +110,11 @@ class DeterministicBackend(PyEVMBackend):
         self.mine_ms = 1e3 * (time.perf_counter() - start)
 
     def ask(self, to: bytes, data: bytes, sender: bytes, gas: int, number: int | None = None) -> ComputationAPI:
-        """Return what a call answers after block `number`, or after the last; it leaves no trace."""
+        """Return what a call answers after block `number`, or after all that was executed; it leaves no trace."""
         if number is not None:
             vm = self.chain.get_vm(at_header=self.chain.get_canonical_block_header_by_number(number))
+        elif self._pending is not None:
+            vm = self._pending.vm
         else:
             if self._reader is None:
                 self._reader = self.chain.get_vm(at_header=self.chain.get_canonical_head())
@@ -117,7 +125,6 @@ class DeterministicBackend(PyEVMBackend):
         before = state.snapshot()
         computation = state.computation_class.apply_message(state, message, context)
         state.revert(before)
-        state.lock_changes()
         return computation
 
     def nonce(self, address: bytes) -> int:
