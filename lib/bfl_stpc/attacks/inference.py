@@ -3,7 +3,8 @@
 Over m records a hospital's summed gradient is nearly normal: its mean is m times the mean gradient of patients like
 these, its covariance m times theirs, both of which the attacker estimates on its own patients. A fact about a patient
 or about the hospital shifts the mean, and the ratio of the two densities says which answer fits better. The attacker
-estimates from the view itself how much further noise is in it, so that a view which is all noise says nothing.
+estimates from the view itself how much further noise is in it. Where plain noise fits the view better than either
+answer, it says nothing: neither should the attacker.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def evidence(
     records: int,
     population: Population,
 ) -> NDArray[np.float64]:
-    """Return log p(view | yes) − log p(view | no), float64 (v,), in nats.
+    """Return log p(view | yes) − log p(view | no), float64 (v,), in nats; 0 where the view fits noise better.
 
     Args:
         views: summed gradients as seen, (v, p).
@@ -80,4 +81,5 @@ def evidence(
         cost = np.mean(np.log(total) + seen**2 / total, axis=1)
         better = cost < best
         best[better], noise[better] = cost[better], (share * square)[better]
-    return np.asarray((shift * seen / (expected + noise[:, None])).sum(axis=1))
+    ratio = (shift * seen / (expected + noise[:, None])).sum(axis=1)
+    return np.where(best < np.log(np.mean(views**2, axis=1)) + 1, ratio, 0.0)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bfl_stpc.attacks.setting import Setting
+from bfl_stpc.federated import Mlp
 from bfl_stpc.privacy.ghost import backpropagate
 
 Vector = NDArray[np.floating]
@@ -73,46 +74,60 @@ def match(
         rng: draws the starts.
     """
     low, high = setting.bounds()
-    target = tf.constant(_unit(-np.asarray(vectors, np.float64)), tf.float32)
-    best, lowest = np.zeros((len(vectors), batch, low.size), np.float32), np.full(len(vectors), np.inf)
-    for _ in range(restarts):
-        start = setting.public[rng.integers(len(setting.public), size=len(vectors) * batch)]
-        label = rng.choice(np.array([-2, 2], np.float32), size=len(start))
-        x, loss = _descend(setting.spec, tf.constant(weights), target, start, label, low, high, steps)
-        x = x.reshape(len(vectors), batch, -1)
-        better = loss < lowest
-        best[better], lowest[better] = x[better], loss[better]
-    return best
+    count = len(vectors) * restarts
+    x, loss = _descend(
+        setting.spec,
+        tf.constant(weights),
+        tf.constant(np.repeat(_unit(-np.asarray(vectors, np.float64)), restarts, axis=0), tf.float32),
+        tf.constant(setting.public[rng.integers(len(setting.public), size=count * batch)]),
+        tf.constant(rng.choice([-2.0, 2.0], size=count * batch), tf.float32),
+        tf.constant(low),
+        tf.constant(high),
+        tf.constant(steps),
+    )
+    best = loss.numpy().reshape(-1, restarts).argmin(axis=1)
+    return np.asarray(x.numpy().reshape(len(vectors), restarts, batch, -1)[np.arange(len(vectors)), best])
 
 
-def _descend(spec, weights, target, start, label, low, high, steps: int) -> tuple[NDArray, NDArray]:  # type: ignore[no-untyped-def]
-    """Return the inputs (v · batch, width) after Adam, and the loss (v,) of each update."""
-    x, label = tf.Variable(start), tf.Variable(label)
-    moments = [tf.Variable(tf.zeros_like(v)) for v in (x, x, label, label)]
+@tf.function
+def _descend(
+    spec: Mlp,
+    weights: tf.Tensor,
+    target: tf.Tensor,
+    x: tf.Tensor,
+    label: tf.Tensor,
+    low: tf.Tensor,
+    high: tf.Tensor,
+    steps: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the records (v · batch, width) after Adam, and the loss (v,), for unit vectors `target` (v, p)."""
+    count = tf.shape(target)[0]
 
-    def losses() -> tf.Tensor:
+    def losses(x: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
         inputs, deltas = backpropagate(spec, weights, x, tf.sigmoid(label))
         parts = []
         for a, d in zip(inputs, deltas):
-            a = tf.reshape(a, [len(target), -1, a.shape[1]])
-            d = tf.reshape(d, [len(target), -1, d.shape[1]])
-            parts += [tf.reshape(tf.matmul(a, d, transpose_a=True), [len(target), -1]), tf.reduce_sum(d, 1)]
+            a, d = (tf.reshape(part, [count, -1, part.shape[1]]) for part in (a, d))
+            parts += [tf.reshape(tf.matmul(a, d, transpose_a=True), [count, -1]), tf.reduce_sum(d, 1)]
         gradient = tf.concat(parts, 1)
         return 1 - tf.reduce_sum(gradient * target, 1) / tf.maximum(tf.norm(gradient, axis=1), 1e-12)
 
-    @tf.function
-    def step(t: tf.Tensor, rate: tf.Tensor) -> None:
+    def step(t: tf.Tensor, *state: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        x, label, *moments = state
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(losses())
-        for variable, gradient, m, v in zip((x, label), tape.gradient(loss, [x, label]), moments[::2], moments[1::2]):
-            m.assign(0.9 * m + 0.1 * gradient)
-            v.assign(0.999 * v + 0.001 * gradient**2)
-            variable.assign_sub(rate * (m / (1 - 0.9**t)) / (tf.sqrt(v / (1 - 0.999**t)) + 1e-8))
-        x.assign(tf.clip_by_value(x, low, high))
+            tape.watch([x, label])
+            loss = tf.reduce_sum(losses(x, label))
+        now = tf.cast(t, tf.float32)
+        rate = 0.1 * (1 - (now - 1) / tf.cast(steps, tf.float32))
+        moved = []
+        for value, slope, m, v in zip((x, label), tape.gradient(loss, [x, label]), moments[::2], moments[1::2]):
+            m, v = 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope**2
+            moved += [value - rate * (m / (1 - 0.9**now)) / (tf.sqrt(v / (1 - 0.999**now)) + 1e-8), m, v]
+        return t + 1, tf.clip_by_value(moved[0], low, high), moved[3], *moved[1:3], *moved[4:]
 
-    for t in range(1, steps + 1):
-        step(tf.constant(float(t)), tf.constant(0.1 * (1 - (t - 1) / steps)))
-    return x.numpy(), losses().numpy()
+    start = (tf.constant(1), x, label, tf.zeros_like(x), tf.zeros_like(x), tf.zeros_like(label), tf.zeros_like(label))
+    _, x, label, *_ = tf.while_loop(lambda t, *_: t <= steps, step, start)
+    return x, losses(x, label)
 
 
 def cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from bfl_stpc.privacy import audit
 from bfl_stpc.seeds import derive_seed, generator
 from bfl_stpc.study.intervals import wilson_interval
 
+T = TypeVar("T")
 HOSPITALS = 10
 EPSILON, DELTA = 3.0, 1e-5  # what differential privacy promises for the one update under attack
 CLIP = 1.0  # of one record's gradient, under differential privacy
@@ -81,6 +82,22 @@ class Success:
     def stopped(self) -> bool:
         """Whether the attack is not shown to beat a guess."""
         return self.interval[0] <= self.baseline
+
+
+def pooled(runs: Sequence[Success]) -> Success:
+    """Return the success of repetitions of one cell, under other seeds, together.
+
+    Raises:
+        ConfigError: they are not repetitions of one cell.
+    """
+    cells = {(run.attack, run.protection, run.observer, run.source) for run in runs}
+    if len(cells) != 1:
+        raise ConfigError(f"{len(cells)} cells: only repetitions of one can be pooled")
+    trials = np.array([run.trials for run in runs])
+    detail = {k: float(np.average([run.detail[k] for run in runs], weights=trials)) for k in runs[0].detail}
+    baseline = float(np.average([run.baseline for run in runs], weights=trials))
+    hits = sum(run.hits for run in runs)
+    return replace(runs[0], hits=hits, trials=int(trials.sum()), baseline=baseline, detail=detail)
 
 
 @dataclass(frozen=True)
@@ -181,6 +198,13 @@ class _Victims:
     setting: Setting
     trials: int
     seed: int
+    _kept: dict[tuple[str, bool], Any] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
+
+    def _once(self, what: str, noise: bool, make: Callable[[], T]) -> T:
+        """Return what `make` returned when it was first asked for: observers share training and statistics."""
+        if (what, noise) not in self._kept:
+            self._kept[what, noise] = make()
+        return cast(T, self._kept[what, noise])
 
     @cached_property
     def weights(self) -> NDArray[np.float32]:
@@ -240,7 +264,7 @@ class Inversion(_Victims):
         plain = federated.TrainConfig(
             self.setting.spec, epochs=self.epochs, batch=self.batch, learning_rate=self.LEARNING_RATE
         )
-        return self._train(list(self.rows), plain, self.epochs, noise)
+        return self._once("updates", noise, lambda: self._train(list(self.rows), plain, self.epochs, noise))
 
     def judge(self, views: Sequence[View], noise: bool) -> Judged:
         """Invert each view."""
@@ -301,14 +325,19 @@ class _Fact(_Victims):
     def updates(self, noise: bool) -> NDArray[np.float32]:
         """Return the victims' updates."""
         plain = federated.TrainConfig(self.setting.spec, batch=self.batch, learning_rate=self.LEARNING_RATE)
-        return self._train(self.rows, plain, 1, noise)
+        return self._once("updates", noise, lambda: self._train(self.rows, plain, 1, noise))
 
     def _gradients(self, X: NDArray[np.float32], y: NDArray, noise: bool) -> NDArray[np.float64]:
         return inference.gradients(self.setting.spec, self.weights, X, y, CLIP if noise else np.inf)
 
     def _public(self, noise: bool) -> tuple[NDArray[np.float64], inference.Population]:
-        records = self._gradients(self.setting.public, self.setting.public_y, noise)
-        return records, inference.Population.of(records)
+        """Return the gradients of the attacker's own patients, and their population."""
+
+        def made() -> tuple[NDArray[np.float64], inference.Population]:
+            records = self._gradients(self.setting.public, self.setting.public_y, noise)
+            return records, inference.Population.of(records)
+
+        return self._once("public", noise, made)
 
     def _summed(self, views: Sequence[View]) -> NDArray[np.float64]:
         """Return the summed gradients (v, p) that the views are steps along."""
@@ -493,15 +522,7 @@ class Membership(_Victims):
 
     def _trained(self, noise: bool) -> NDArray[np.float32]:
         """Return all updates, (shadows + rounds, hospitals, p)."""
-        return self._private if noise else self._plain
-
-    @cached_property
-    def _plain(self) -> NDArray[np.float32]:
-        return self._all(noise=False)
-
-    @cached_property
-    def _private(self) -> NDArray[np.float32]:
-        return self._all(noise=True)
+        return self._once("updates", noise, lambda: self._all(noise))
 
     def _all(self, noise: bool) -> NDArray[np.float32]:
         rows = [self.pools[h][self.member[m, h]] for m in range(len(self.member)) for h in range(self.hospitals)]
