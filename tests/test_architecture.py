@@ -18,8 +18,9 @@ ALLOWED = {
     "figures": set(),
     "study": {"figures", "ehr"},
     "attacks": {"ehr", "federated", "privacy", "stpc", "study"},
+    "robust": {"attacks", "federated"},
     "system": {"ehr", "federated", "privacy", "stpc", "ledger"},
-    "baselines": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "system"},
+    "baselines": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "system", "study"},
     "detection": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "robust", "system", "study"},
 }
 ROOT_MODULES = {"errors", "seeds", "ticket", "__init__", "__main__", "doctor"}

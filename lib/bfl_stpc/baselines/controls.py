@@ -29,13 +29,16 @@ LOCAL = Card(
 )
 
 
+TURNS = 10  # central training keeps so many models on its way, and averages the later half
+
+
 @dataclass(frozen=True)
 class Settings:
     """Central training; the defaults are the best of `search.csv`.
 
     Attributes:
         hidden: width of the hidden layer, 0 for none.
-        epochs: passes over all records, as many as our own system has rounds.
+        epochs: passes over all records; a multiple of `TURNS`.
         batch, learning_rate, momentum, decay: of stochastic gradient descent.
     """
 
@@ -59,14 +62,16 @@ class Settings:
 
 
 def train_central(tables: Table, seed: int, settings: Settings | None = None) -> NDArray[np.float32]:
-    """Return the weights float32 (p,) of training on all tables in one place: the mean of the last half of the epochs.
+    """Return the weights float32 (p,) of training on all tables in one place: the mean of the last models.
+
 
     It depends on the tables, the seed and the settings alone: whoever collects the same records gets the same bytes.
     """
     settings = settings or Settings()
     records = federated.pooled(tables)
     config = settings.config(records.X.shape[1])
-    options = {"rounds": settings.epochs, "experiment": "central", "seed": seed, "tail": 0.5}
+    config = replace(config, epochs=max(1, settings.epochs // TURNS))
+    options = {"rounds": TURNS, "experiment": "central", "seed": seed, "tail": 0.5}
     return federated.train(start(config.spec, seed), {"all": records}, config, federated.Averaging(), **options).weights  # type: ignore[arg-type]
 
 

@@ -150,8 +150,17 @@ def sign(
     for name, identity in members.items():
         with meter.step("record", name):
             own, model = recompute(name)
-            if own != aggregate or model.tobytes() != weights.tobytes():
-                raise FederatedError(f"{name} refuses round {ticket.round}: the result is not that of the updates")
+            agree(name, ticket, own == aggregate and model.tobytes() == weights.tobytes())
             approvals.append(book.approve(identity, ticket, result))
     with meter.step("record", "coordinator") as step:
         step.gas = book.close_round(ticket, result, approvals).gas
+
+
+def agree(name: str, ticket: Ticket, equal: bool) -> None:
+    """Return if what member `name` computed itself is `equal` to what it is to sign.
+
+    Raises:
+        FederatedError: it is not: the member refuses the round.
+    """
+    if not equal:
+        raise FederatedError(f"{name} refuses round {ticket.round}: the result is not that of the updates")

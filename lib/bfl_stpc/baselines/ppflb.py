@@ -32,7 +32,7 @@ from bfl_stpc import federated, privacy
 from bfl_stpc.baselines import plain
 from bfl_stpc.baselines.cohort import Patients, Table, model
 from bfl_stpc.baselines.report import Card, Costs, Exposure, Report, View, costs, report
-from bfl_stpc.errors import Corrupt, IntegrityError, RecordMissing
+from bfl_stpc.errors import Corrupt, FederatedError, IntegrityError, RecordMissing
 from bfl_stpc.ledger import Identity, Ledger
 from bfl_stpc.privacy import NoiseSource, Spent
 from bfl_stpc.seeds import derive_seed
@@ -61,18 +61,20 @@ class Settings:
     """How it trains; the defaults are the best of `search.csv`.
 
     Attributes:
-        rounds: global rounds, each one step at every member.
+        rounds: global rounds.
+        steps: steps of a member in one round.
         clip: C, bound on the norm of a record's gradient.
         learning_rate: of the member's step.
         rate, beta: of the server's momentum.
         epsilon, delta: the promise of every member to its patients.
     """
 
-    rounds: int = 100
+    rounds: int = 40
+    steps: int = 5
     clip: float = 1.0
-    learning_rate: float = 1.0
-    rate: float = 12.0
-    beta: float = 0.9
+    learning_rate: float = 10.0
+    rate: float = 3.0
+    beta: float = 0.5
     epsilon: float = 3.0
     delta: float = 1e-5
 
@@ -137,9 +139,9 @@ class Consortium:
         self.settings, self.seed = settings, seed
         self.spec = model(next(iter(tables.values())).X.shape[1], 0)
         self.max_work = max(len(t.y) for t in tables.values())
-        sigma = privacy.calibrate(settings.epsilon, settings.delta, 1.0, settings.rounds)
+        sigma = privacy.calibrate(settings.epsilon, settings.delta, 1.0, settings.steps * settings.rounds)
         self.config = privacy.DpConfig(
-            self.spec, 1.0, 1, settings.clip, sigma, settings.learning_rate, NoiseSource.SIMULATION
+            self.spec, 1.0, settings.steps, settings.clip, sigma, settings.learning_rate, NoiseSource.SIMULATION
         )
         self.budgets = {p: privacy.Budget(p, settings.epsilon, settings.delta) for p in self.tables}
         self.server: federated.server.ServerStep = federated.Momentum(settings.rate, settings.beta)
@@ -155,7 +157,7 @@ class Consortium:
     def local_updates(self, weights: plain.Update, number: int) -> dict[str, plain.Update]:
         """Return each member's noisy update float32 (p,); its budget is charged first."""
         for budget in self.budgets.values():
-            budget.spend(Spent(1.0, self.config.noise_multiplier, 1))
+            budget.spend(Spent(1.0, self.config.noise_multiplier, self.settings.steps))
         seeds = [derive_seed(EXPERIMENT, self.seed, self.registrar[p], number) for p in self.tables]
         updates = federated.local_updates(weights, list(self.tables.values()), self.config, seeds)
         return dict(zip(self.tables, updates))
@@ -195,13 +197,27 @@ class Consortium:
             RecordMissing, IntegrityError: the store lost or altered a block.
             Corrupt: a claim of work is beyond what any member can have done.
         """
-        assert self.book is not None
-        payloads = {n: self.store.get(identifier(d)) for n, d in self.book.revealed(ticket).items()}
-        read = plain.collect(self.book, ticket, payloads, self.spec.size)
+        return plain.mean(self.read(ticket)).tobytes()
+
+    def read(self, ticket: Ticket) -> plain.Read:
+        """Return the round's updates and claims, checked; see `aggregate`."""
+        payloads = {n: self.store.get(identifier(d)) for n, d in self.ledger.revealed(ticket).items()}
+        read = plain.collect(self.ledger, ticket, payloads, self.spec.size)
         for name, (_, work) in read.items():
             if work > self.max_work:
                 raise Corrupt(f"{name} claims the work of {work} records; no member has more than {self.max_work}")
-        return plain.mean(read).tobytes()
+        return read
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its ledger.
+
+        Raises:
+            FederatedError: it keeps none.
+        """
+        if self.book is None:
+            raise FederatedError("this consortium keeps no ledger")
+        return self.book
 
     @property
     def epsilon(self) -> float:
