@@ -103,8 +103,9 @@ def by_kind(campaign: Campaign, catalogue: Catalogue) -> pd.DataFrame:
     """Return a row a kind: recall with its 95 % Wilson interval, who noticed, steps, false alarms of the detectors.
 
     Columns: kind, name, family, basis, consequence, weight, injections, detected, recall, low, high (shares of 1),
-    by (names, most frequent first), steps (median of the detected, None if there are none), clean_events and
-    false_alarms (of the checks of its bench at which one of its detectors looks).
+    by (names, in the catalogue's order), steps (median of the detected, None if there are none), clean_events and
+    false_alarms (of the checks of its bench at which one of its detectors looks), false_rate and false_high (their
+    share of 1 and the upper end of its interval; None without clean events).
     """
     rows = []
     for kind in catalogue.kinds.values():
@@ -113,7 +114,8 @@ def by_kind(campaign: Campaign, catalogue: Catalogue) -> pd.DataFrame:
         low, high = wilson_interval(len(hits), len(outcomes))
         watched = campaign.clean[registry()[kind.id].bench.__name__]
         clean = [c for c in watched if set(c.detectors) & set(kind.detectors)]
-        names = pd.Series([o.by for o in hits], dtype=str).value_counts(sort=True)
+        by = [name for name in kind.detectors if any(o.by == name for o in hits)]
+        events, alarms = sum(c.events for c in clean), sum(c.alarms for c in clean)
         rows.append(
             {
                 "kind": kind.id,
@@ -127,10 +129,12 @@ def by_kind(campaign: Campaign, catalogue: Catalogue) -> pd.DataFrame:
                 "recall": len(hits) / len(outcomes),
                 "low": low,
                 "high": high,
-                "by": ", ".join(sorted(names.index, key=lambda n: (-names[n], n))) or "nothing",
+                "by": ", ".join(by) or "nothing",
                 "steps": float(np.median([o.steps for o in hits])) if hits else None,
-                "clean_events": sum(c.events for c in clean),
-                "false_alarms": sum(c.alarms for c in clean),
+                "clean_events": events,
+                "false_alarms": alarms,
+                "false_rate": alarms / events if events else None,
+                "false_high": wilson_interval(alarms, events)[1] if events else None,
             }
         )
     return pd.DataFrame(rows)

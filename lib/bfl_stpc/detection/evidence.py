@@ -91,7 +91,7 @@ class EvidenceBench:
         self.report(events // 2, each=50)
         self.anchor = self.trail.anchor_point()
         blocks, head = export_blocks(self.chain), self.chain.head_hash()
-        replicas, certificates, alarms = self.replicas(), max(1, events // 20), 0
+        replicas, certificates, alarms = self.replicas(), -(-events // 4), 0
         for number in range(certificates):
             replicas.submit(self.transaction(number))
             alarms += _alarm(lambda: replicas.certify(replicas.leader().propose()))

@@ -39,7 +39,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "close": ("RoundTooFew", "NotAMember", "NotAuthorised", "SumForged"),
 }
 STEPS = tuple(CHECKS)
-EACH = ("share", "protect", "commit", "reveal", "answer", "tag", "post", "verify")  # taken by every hospital
+ONCE = ("open", "publish", "decrypt", "announce")  # all others look at every hospital
 
 
 def sha(text: str) -> bytes:
@@ -112,15 +112,16 @@ class RoundBench:
         return Play(self, updates, [name for name in self.ids if name not in away], durations or Durations())
 
     def clean(self, events: int) -> list[Clean]:
-        """Play rounds without an attack, at least `events` steps of them. An alarm ends its round.
+        """Play rounds without an attack, until each hospital's steps were taken `events` times. An alarm ends its round.
 
-        An event is one check by one role: a step that every hospital takes counts once for each.
+        An event is one check of one thing: a step that every hospital takes, or that looks at what each of them sent,
+        counts once for each.
         """
         taken, alarms = dict.fromkeys(STEPS, 0), dict.fromkeys(STEPS, 0)
-        for number in range(-(-events // len(STEPS))):
+        for number in range(-(-events // HOSPITALS)):
             play = self.play(generator("detection-clean", self._seed, number))
             for step in STEPS:
-                taken[step] += HOSPITALS if step in EACH else 1
+                taken[step] += 1 if step in ONCE else HOSPITALS
                 try:
                     play.take(step)
                 except BflError:

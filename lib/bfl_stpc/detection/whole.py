@@ -113,6 +113,7 @@ class SystemBench:
 
     def clean(self, events: int) -> list[Clean]:
         """Run rounds without an attack, at least `events` messages of them; an event is a message, or a round."""
+        self.round()  # greets anew the roles that an earlier trial restarted
         services = self.transport.services.values()
         for service in services:
             service.refused.clear()
