@@ -135,7 +135,7 @@ def test_a_reply_counts_once(pair):
 def test_a_restarted_end_knows_no_session(ends, pair):
     alice, bob = pair
     bob.open(alice.seal("bob", b"before"))
-    again = Endpoint("bob", bob._key, bob.cards)
+    again = bob.restarted()
     with pytest.raises(NoSession, match="greet it again"):
         again.open(alice.seal("bob", b"after"))
     alice.meet("bob", again.answer(alice.greet("bob")))

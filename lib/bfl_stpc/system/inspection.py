@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from bfl_stpc import ledger, stpc
 from bfl_stpc.errors import ConfigError
-from bfl_stpc.stpc.hazmat import bfv
+from bfl_stpc.stpc.hazmat import bfv, fixed_point
 from bfl_stpc.system.codec import decode
 from bfl_stpc.system.embedded import EmbeddedConsortium
 from bfl_stpc.system.roles import AUTHORITY, Authority, Hospital
@@ -31,6 +32,21 @@ def hospital(consortium: EmbeddedConsortium, name: str) -> Hospital:
 def plain_updates(consortium: EmbeddedConsortium, state: State, round: int) -> NDArray[np.float64]:
     """Train at every hospital as `round` did from `state`; return their clipped updates float64 (K, d) in the clear."""
     return np.array([hospital(consortium, name).clipped_update(state.weights, round) for name in consortium.hospitals])
+
+
+def exact_successor(consortium: EmbeddedConsortium, state: State, round: int, survivors: Iterable[str]) -> State:
+    """Return what `round` must make of `state`: the survivors' exact fixed-point sum, computed in the clear."""
+    params, names = consortium.params, list(survivors)
+    sums = np.zeros(params.slots(state.weights.size), np.uint64)
+    for name in names:
+        one = hospital(consortium, name)
+        data = one.consented()
+        update = one.clipped_update(state.weights, round, data)
+        slots = np.concatenate(list(fixed_point.encode(update, len(data.y), params)))
+        sums = (sums + slots) % np.uint64(params.modulus)
+    total, records = fixed_point.decode(sums, state.weights.size, len(names), params)
+    mean = total * (params.max_records / records) if params.weighting is stpc.Weighting.RECORDS else total / len(names)
+    return state.after(mean, round)
 
 
 def uploads(consortium: EmbeddedConsortium) -> dict[str, stpc.Upload]:

@@ -111,11 +111,14 @@ class Service:
         try:
             with self.role.store.transaction():
                 answer = encode(method(*given))
-                self.role.store.put(round, f"answer {kind}", encode([digest, answer]))
+                self._keep(round, kind, digest, answer)
         except BflError:
             self.role.restore()  # memory must not run ahead of the disk
             raise
         return answer
+
+    def _keep(self, round: int, kind: str, digest: bytes, answer: bytes) -> None:
+        self.role.store.put(round, f"answer {kind}", encode([digest, answer]))
 
 
 class Transport(Protocol):
@@ -129,15 +132,17 @@ class Caller:
     """Asks other roles in sealed envelopes, and asks again where an answer is lost.
 
     Attributes:
+        endpoint: this role's end of the wire.
         meter: where the answering roles' steps and the bytes of both directions are noted.
+        attempts: how often a lost role is asked.
     """
 
     def __init__(
         self, endpoint: Endpoint, transport: Transport, meter: Meter, *, attempts: int = 2, pause: float = 0.0
     ) -> None:
         """Call from `endpoint` over `transport`; ask a lost role `attempts` times, `pause` seconds apart."""
-        self._endpoint, self._transport, self.meter = endpoint, transport, meter
-        self._attempts, self._pause = attempts, pause
+        self.endpoint, self._transport, self.meter = endpoint, transport, meter
+        self.attempts, self._pause = attempts, pause
 
     def call(self, peer: str, round: int, kind: str, *arguments: Any, gives: Any) -> Any:
         """Return the answer of one role, of type `gives`.
@@ -157,8 +162,10 @@ class Caller:
         """Ask several roles at once; return each one's answer of type `gives`, or the error that came instead."""
         contents = {peer: encode([round, kind, list(given)]) for peer, given in arguments.items()}
         found: dict[str, Any | BflError] = {}
-        for attempt in range(self._attempts):
-            waiting = {p: c for p, c in contents.items() if p not in found or isinstance(found[p], PeerLost)}
+        for attempt in range(self.attempts):
+            waiting = {
+                p: c for p, c in contents.items() if p not in found or isinstance(found[p], PeerLost | WireError)
+            }
             if attempt and waiting:
                 time.sleep(self._pause)
             found |= self._exchange(waiting, kind, gives)
@@ -167,15 +174,15 @@ class Caller:
     def _exchange(
         self, contents: Mapping[str, bytes], kind: str, gives: Any, *, again: bool = True
     ) -> dict[str, Any | BflError]:
-        found: dict[str, Any | BflError] = self._meet([peer for peer in contents if not self._endpoint.knows(peer)])
-        parcels = {peer: self._endpoint.seal(peer, c) for peer, c in contents.items() if peer not in found}
+        found: dict[str, Any | BflError] = self._meet([peer for peer in contents if not self.endpoint.knows(peer)])
+        parcels = {peer: self.endpoint.seal(peer, c) for peer, c in contents.items() if peer not in found}
         forgotten: list[str] = []
         for peer, reply in self._transport.post(parcels).items():
             try:
-                content = self._endpoint.read(peer, _arrived(reply))
+                content = self.endpoint.read(peer, _arrived(reply))
                 found[peer] = self._answer(peer, kind, content, gives, len(parcels[peer]), len(_arrived(reply)))
             except NoSession as error:  # the peer was restarted: greet it anew
-                self._endpoint.part(peer)
+                self.endpoint.part(peer)
                 found[peer] = PeerLost(f"{peer} does not keep its sessions: {error}")
                 forgotten.append(peer)
             except BflError as error:
@@ -186,9 +193,9 @@ class Caller:
 
     def _meet(self, peers: list[str]) -> dict[str, Any | BflError]:
         lost: dict[str, Any | BflError] = {}
-        for peer, answer in self._transport.post({peer: self._endpoint.greet(peer) for peer in peers}).items():
+        for peer, answer in self._transport.post({peer: self.endpoint.greet(peer) for peer in peers}).items():
             try:
-                self._endpoint.meet(peer, _arrived(answer))
+                self.endpoint.meet(peer, _arrived(answer))
             except BflError as error:
                 lost[peer] = error
         return lost

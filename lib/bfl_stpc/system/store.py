@@ -81,9 +81,14 @@ class Store:
         with self.transaction():
             self._execute("DELETE FROM kept WHERE round > 0 AND round < ?", before)
 
-    def limit(self, kilobytes: int) -> None:
-        """Let the file grow to `kilobytes` at most (4 kB a page), as a full disk would."""
-        self._execute(f"PRAGMA max_page_count = {max(1, kilobytes // 4)}")
+    def fill(self) -> None:
+        """Let the file grow no further, as on a full disk; `relieve` ends it."""
+        (pages,) = self._execute("PRAGMA page_count").fetchone()
+        self._execute(f"PRAGMA max_page_count = {pages}")
+
+    def relieve(self) -> None:
+        """Let the file grow again."""
+        self._execute("PRAGMA max_page_count = 1073741823")
 
     def close(self) -> None:
         """Close the file; what was kept stays."""

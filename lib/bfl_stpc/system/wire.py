@@ -61,6 +61,10 @@ class Endpoint:
         self._pending: dict[str, dict[bytes, _Session]] = {}
         self._greetings: dict[str, tuple[bytes, X25519PrivateKey]] = {}
 
+    def restarted(self) -> Endpoint:
+        """Return the end of the same role in a new life of its process: without a session."""
+        return Endpoint(self.name, self._key, self.cards)
+
     def greet(self, peer: str) -> bytes:
         """Return a greeting for `peer`; its answer goes to `meet`. Ends the session that this end had opened."""
         self._card(peer)

@@ -1,0 +1,140 @@
+"""Whatever dies, fills, is lost, altered or late: a round ends exact or aborted by name, and the next one runs."""
+
+import pytest
+from system.small_system import CLIP, SPEC, small_records
+
+from bfl_stpc import federated, privacy, stpc, system
+from bfl_stpc.system import faults, service
+from bfl_stpc.system.faults import Fault
+
+CONFIG = privacy.DpConfig(SPEC, 0.5, 4, 0.2, 2.0, 0.5, privacy.NoiseSource.SIMULATION)
+SCHEDULES = 20
+START = system.State(0, federated.init_weights(SPEC, seed=1))
+
+
+def founded(hospitals=4):
+    return system.found(
+        small_records(hospitals), CONFIG, experiment="chaos", seed=1, clip=CLIP, max_records=1000,
+        promise=(100.0, 1e-5), node=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def worn():
+    """A consortium of four that goes from one fault to the next, and its state."""
+    return {"consortium": faults.FragileConsortium.of(founded(), faults.Trouble()), "state": START}
+
+
+def suffer(worn, *struck):
+    outcome, worn["state"] = faults.suffer(worn["consortium"], START, worn["state"], struck)
+    assert outcome.faults == struck
+    assert not outcome.violations
+    return outcome
+
+
+@pytest.mark.slow
+def test_random_schedules_violate_nothing():
+    outcomes = faults.chaos(founded, START, range(SCHEDULES), experiment="chaos in tests", each=10)
+    wrong = [f"{', '.join(map(str, o.faults))}: {v}" for o in outcomes for v in o.violations]
+    assert not wrong
+    assert sum(len(o.faults) for o in outcomes) >= SCHEDULES  # the faults did strike
+    assert any(o.aborted for o in outcomes)
+    assert any(count < 4 for o in outcomes for count in o.survivors)
+
+
+def test_schedules_repeat_by_their_number():
+    names = ("a", "b", "c")
+    drawn = [faults.draw(names, experiment="x", number=n) for n in range(50)]
+    assert drawn == [faults.draw(names, experiment="x", number=n) for n in range(50)]
+    assert len(set(drawn)) > 40
+
+
+@pytest.mark.parametrize(
+    "kind", ["authenticate", "train", "advertise", "share", "receive", "protect", "commit", "send"]
+)
+@pytest.mark.parametrize("what", ["before", "after"])
+def test_a_hospital_killed_for_good_is_left_out_of_the_sum(worn, kind, what):
+    outcome = suffer(worn, Fault("hospital-1", kind, what, down=1000))
+    assert outcome.survivors[0] == (4 if (kind, what) == ("send", "late") else 3)
+    assert not outcome.aborted
+
+
+def test_a_hospital_killed_after_revealing_is_in_the_sum_or_the_round_is_aborted(worn):
+    outcome = suffer(worn, Fault("hospital-1", "unmask", "before", down=1000))
+    assert outcome.aborted  # its tag is missing: the sum can neither be verified nor refuted
+    assert outcome.survivors == (4,)  # the next round has everyone again
+
+
+@pytest.mark.parametrize("kind", ["train", "protect", "commit", "send", "reveal", "unmask", "tag", "approve"])
+@pytest.mark.parametrize("what", ["before", "during", "after"])
+def test_a_hospital_restarted_at_once_goes_on_from_its_store(worn, kind, what):
+    if kind in ("send", "approve") and what == "during":
+        pytest.skip("these change nothing, so nothing is kept")
+    outcome = suffer(worn, Fault("hospital-2", kind, what))
+    assert not outcome.aborted
+    assert set(outcome.survivors) == {4}
+
+
+@pytest.mark.parametrize("step", faults.AGGREGATOR_STEPS)
+@pytest.mark.parametrize("what", ["before", "after"])
+def test_an_aggregator_restarted_in_any_phase_takes_the_round_up(worn, step, what):
+    outcome = suffer(worn, Fault(system.AGGREGATOR, step, what))
+    assert not outcome.aborted
+    assert set(outcome.survivors) == {4}
+
+
+def test_an_unreachable_key_authority_aborts_the_round_by_name(worn):
+    outcome = suffer(worn, Fault(system.AUTHORITY, "open", "before", down=1000))
+    assert len(outcome.aborted) == 1
+    aborted = [e.values for e in worn["consortium"].book.events() if e.name == "RoundAborted"]
+    assert aborted[-1]["reason"].rstrip(b"\0") == b"PeerLost"
+
+
+def test_a_restarted_key_authority_opens_the_same_aggregate_and_no_other(worn):
+    assert not suffer(worn, Fault(system.AUTHORITY, "open", "after")).aborted
+
+
+@pytest.mark.parametrize("down", [0, 1, 1000])
+def test_a_restarted_ledger_keeps_every_block(worn, down):
+    head = worn["consortium"].book.chain.height()
+    outcome = suffer(worn, Fault(system.LEDGER, "submit", "after", down=down))
+    assert worn["consortium"].book.chain.height() > head
+    assert outcome.finalised
+
+
+def test_a_straggler_past_the_deadline_is_refused(worn):
+    outcome = suffer(worn, Fault(system.LEDGER, "submit", "time passes"))
+    assert outcome.finalised
+
+
+@pytest.mark.parametrize("what", faults.WIRE)
+@pytest.mark.parametrize("kind", ["commit", "unmask"])
+def test_what_happens_on_the_wire_costs_at_most_a_retry(worn, what, kind):
+    outcome = suffer(worn, Fault("hospital-3", kind, what))
+    assert not outcome.aborted
+    assert set(outcome.survivors) == {4}
+
+
+@pytest.mark.parametrize("role", ["hospital-0", system.AUTHORITY, system.AGGREGATOR, system.LEDGER])
+def test_a_full_disk_loses_nothing(worn, role):
+    kind = {system.AUTHORITY: "open", system.AGGREGATOR: "send", system.LEDGER: "submit"}.get(role, "protect")
+    assert suffer(worn, Fault(role, kind, "disk full")).finalised
+
+
+def test_training_twice_for_one_round_would_be_noticed(monkeypatch):
+    monkeypatch.setattr(service.Service, "_keep", lambda *_: None)  # a role that forgets what it has answered
+    outcome, _ = faults.suffer(
+        faults.FragileConsortium.of(founded(3), faults.Trouble()),
+        START,
+        START,
+        (Fault("hospital-1", "train", "lose reply"),),
+    )
+    assert "hospital-1 trained in 2 rounds and booked 3" in outcome.violations
+
+
+def test_a_sum_that_is_not_exact_would_be_noticed(monkeypatch):
+    honest = stpc.Total.mean.fget
+    monkeypatch.setattr(stpc.Total, "mean", property(lambda total: honest(total) * 1.01))
+    consortium = faults.FragileConsortium.of(founded(3), faults.Trouble())
+    outcome, _ = faults.suffer(consortium, START, START, ())
+    assert "not the exact successor" in outcome.violations[0]
