@@ -33,6 +33,9 @@ class Trial:
         ridge: as in `federated.clinical_inputs`.
         epochs, batch, rate, decay: local training; a private hospital takes `epochs` full-batch steps a round.
         rounds, server_rate, beta, tail: rounds, FedAvgM at the server, share of rounds averaged.
+        method: "federated", or what each hospital uses for itself: "alone", "ditto" (`epochs` from a federated model of
+            the default settings) or "mr-mtl".
+        proximal: pull of the last two towards the global model.
         epsilon: 0 for training without noise, otherwise ε at every hospital at δ = 10⁻⁵.
         clip: C.
         shared: whether hospitals share the noise behind the secure sum, four of them colluding.
@@ -54,6 +57,8 @@ class Trial:
     server_rate: float = 1.0
     beta: float = 0.8
     tail: float = 0.5
+    method: str = "federated"
+    proximal: float = 0.0
     epsilon: float = 0.0
     clip: float = 1.0
     shared: bool = False
@@ -93,21 +98,46 @@ def gap(trial: Trial) -> tuple[float, int]:
         table = inputs.transform(features.X)
         hospitals = federated.by_hospital(table, features.y, features.hospital, features.hospitals, parts.train)
         spec = federated.Mlp((inputs.width, *([trial.hidden] if trial.hidden else []), 1))
-        trained = federated.train(
-            federated.init_weights(spec, seed) if trial.hidden else np.zeros(spec.size, np.float32),
-            hospitals,
-            _training(trial, spec, len(hospitals)),
-            federated.Momentum(rate=trial.server_rate, beta=trial.beta),
-            rounds=trial.rounds,
-            experiment="search",
-            seed=seed,
-            importance={name: float(len(each.y)) ** trial.power for name, each in hospitals.items()},
-            tail=trial.tail,
-        )
+        start = federated.init_weights(spec, seed) if trial.hidden else np.zeros(spec.size, np.float32)
+        models = _models(trial, start, hospitals, _training(trial, spec, len(hospitals)), seed)
         rest = np.concatenate([parts.validation, parts.test])
-        p = federated.predict(trained.weights, spec, table[rest])
+        p = np.empty(rest.size)
+        for k, name in enumerate(features.hospitals):
+            own = features.hospital[rest] == k
+            p[own] = federated.predict(models[name], spec, table[rest[own]])
         gaps.append(federated.expected_gap(p, features.p[rest]))
     return float(np.mean(gaps)), inputs.width
+
+
+def _models(
+    trial: Trial,
+    start: np.ndarray,
+    hospitals: dict[str, federated.ClientData],
+    config: federated.LocalTraining,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Return the model that each hospital uses."""
+    if isinstance(config, federated.TrainConfig) and trial.method != "federated":
+        if trial.method == "alone":
+            return federated.apart(start, hospitals, config, experiment="search", seed=seed)
+        if trial.method == "mr-mtl":
+            learn = federated.mean_regularised
+            return learn(start, hospitals, config, rounds=trial.rounds, experiment="search", seed=seed)[1]
+        common = Trial(hidden=trial.hidden)
+        start = _models(common, start, hospitals, _training(common, config.spec, len(hospitals)), seed)["hospital-01"]
+        return federated.apart(start, hospitals, config, experiment="search", seed=seed)
+    trained = federated.train(
+        start,
+        hospitals,
+        config,
+        federated.Momentum(rate=trial.server_rate, beta=trial.beta),
+        rounds=trial.rounds,
+        experiment="search",
+        seed=seed,
+        importance={name: float(len(each.y)) ** trial.power for name, each in hospitals.items()},
+        tail=trial.tail,
+    )
+    return dict.fromkeys(hospitals, trained.weights)
 
 
 def _features(seed: int, patients: int) -> ehr.Features:
@@ -131,7 +161,9 @@ def _inputs(trial: Trial, features: ehr.Features, rows: np.ndarray) -> federated
 
 def _training(trial: Trial, spec: federated.Mlp, hospitals: int) -> federated.LocalTraining:
     if not trial.epsilon:
-        return federated.TrainConfig(spec, trial.epochs, trial.batch, trial.rate, decay=trial.decay)
+        return federated.TrainConfig(
+            spec, trial.epochs, trial.batch, trial.rate, proximal=trial.proximal, decay=trial.decay
+        )
     sigma = privacy.calibrate(trial.epsilon, DELTA, 1.0, trial.epochs * trial.rounds)
     sigma /= np.sqrt(hospitals - 4) if trial.shared else 1.0
     return privacy.DpConfig(spec, 1.0, trial.epochs, trial.clip, sigma, trial.rate, privacy.NoiseSource.SIMULATION)
@@ -140,7 +172,8 @@ def _training(trial: Trial, spec: federated.Mlp, hospitals: int) -> federated.Lo
 def describe(trial: Trial, width: int) -> dict[str, str]:
     """Return the row of the record, without the gap."""
     model = f"{trial.hidden} hidden" if trial.hidden else "logistic"
-    return {"notebook": trial.notebook, "model": f"{model}, {width} inputs", "setting": trial.to_json()}
+    method = "" if trial.method == "federated" else f"{trial.method}: "
+    return {"notebook": trial.notebook, "model": f"{method}{model}, {width} inputs", "setting": trial.to_json()}
 
 
 def main(arguments: list[str]) -> None:

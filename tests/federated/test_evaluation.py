@@ -74,3 +74,13 @@ def test_the_expected_gap_weighs_wrong_decisions_by_what_they_lose():
     assert federated.expected_gap(np.array([0.1, 0.4, 0.1, 0.9]), truth) == pytest.approx(100 * (0.8 + 0.2) / 4)
     with pytest.raises(FederatedError, match="one each"):
         federated.expected_gap(truth[:2], truth)
+
+
+def test_the_optimum_has_no_slope_left():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(500, 3)).astype(np.float32)
+    y = (rng.random(500) < 1 / (1 + np.exp(-X @ [1.0, -2.0, 0.5] - 0.3))).astype(float)
+    w = federated.optimum(X, y).astype(np.float64)
+    residual = 1 / (1 + np.exp(-X @ w[:3] - w[3])) - y
+    np.testing.assert_allclose(residual @ X + w[:3], 0, atol=1e-2)  # the penalty's slope balances the loss's
+    assert abs(residual.sum()) < 1e-2

@@ -32,6 +32,7 @@ DATA = {
     "federated:costs": {"natural": [1.0, 1.2], "Dirichlet": [2.0, 2.5]},
     "federated:learning_curve": {
         "models": {m: {"patients": [100, 1000], "gap": [4.0, 1.0]} for m in ("a", "b", "c")}, "goal": 0.5,
+        "study": 1000,
     },
     "privacy:score_vs_epsilon": {
         "epsilon": [1, 3], "accuracy": [[0.9, 0.91], [0.95, 0.96]], "auc": [[0.95, 0.96], [0.98, 0.985]],

@@ -7,7 +7,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is impor
 
 from bfl_stpc.federated import worker
 from bfl_stpc.federated.clinical import LIMITS, RELATED, ClinicalInputs, Reading, clinical_inputs
-from bfl_stpc.federated.evaluation import Metrics, calibration, calibration_slope, evaluate, expected_gap, predict, roc
+from bfl_stpc.federated.evaluation import (
+    Metrics,
+    calibration,
+    calibration_slope,
+    evaluate,
+    expected_gap,
+    optimum,
+    predict,
+    roc,
+)
 from bfl_stpc.federated.features import Inputs, hospital_statistics, logarithms, shared_inputs
 from bfl_stpc.federated.model import Mlp, digest, init_weights
 from bfl_stpc.federated.personal import mean_regularised
@@ -52,6 +61,7 @@ __all__ = [
     "local_updates",
     "logarithms",
     "mean_regularised",
+    "optimum",
     "pooled",
     "predict",
     "roc",

@@ -11,8 +11,11 @@ from matplotlib.figure import Figure
 
 from bfl_stpc.figures.style import COLORS, COLUMN, FULL
 
-METHOD = {"pooled": "black", "federated": "blue", "alone": "orange", "personal": "green", "Bayes": "grey"}
-MARK = {"pooled": "s", "federated": "o", "alone": "v", "personal": "^"}
+METHOD = {
+    "pooled": "black", "federated": "blue", "alone": "orange", "personal": "green", "multi-task": "purple",
+    "Bayes": "grey",
+}  # fmt: skip
+MARK = {"pooled": "s", "federated": "o", "alone": "v", "personal": "^", "multi-task": "D"}
 
 
 def convergence(fig: Figure, data: Mapping[str, Any]) -> None:
@@ -134,7 +137,8 @@ def costs(fig: Figure, data: Mapping[str, Any]) -> None:
 def learning_curve(fig: Figure, data: Mapping[str, Any]) -> None:
     """Draw the gap to the ceiling against the number of training patients, on logarithmic scales.
 
-    `data`: {model: {patients: (s,), gap: (s,) in points}}, goal: the gap aimed at.
+    `data`: models {name: {patients: (s,), gap: (s,) in points}}, goal: the gap aimed at, study: the study's own number
+    of training patients.
     """
     fig.set_size_inches(COLUMN, 2.6)
     ax = fig.subplots()
@@ -142,9 +146,12 @@ def learning_curve(fig: Figure, data: Mapping[str, Any]) -> None:
     for (name, curve), (color, style) in zip(data["models"].items(), styles):
         ax.plot(curve["patients"], curve["gap"], style, color=COLORS[color], label=name)
     level(ax, data["goal"], "goal", "grey", "--", 2)
+    ax.axvline(data["study"], color="0.8", lw=0.8, zorder=0)
+    ax.annotate("the study", (data["study"], 0.02), xycoords=("data", "axes fraction"), xytext=(-2, 0), rotation=90,
+                textcoords="offset points", ha="right", fontsize=6, color="0.35")  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel="training patients, all hospitals", ylabel="points below Bayes accuracy")
     ticks = (0.25, 0.5, 1, 2, 4, 8, 16)
     ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
     ax.minorticks_off()
-    ax.set_xticks(curve["patients"], [f"{n:,}" for n in curve["patients"]])
+    ax.set_xticks(curve["patients"], [f"{n:,}" for n in curve["patients"]], rotation=30)
     ax.legend(loc="upper right")
