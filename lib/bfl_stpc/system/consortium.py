@@ -222,7 +222,8 @@ class Consortium:
         requests = {
             name: (*arguments, *((each[name],) if name in each else ())) for name in self.hospitals if name in chosen
         }
-        answers = self.caller.call_all(requests, round, kind, gives=GIVES[kind])
+        with self.book.chain.together():  # all that one request leads to may share a block
+            answers = self.caller.call_all(requests, round, kind, gives=GIVES[kind])
         silent = {name: answer for name, answer in answers.items() if isinstance(answer, BflError)}
         self.absences += [Absence(round, kind, name, error) for name, error in silent.items()]
         found = {name: answer for name, answer in answers.items() if name not in silent}
