@@ -1,15 +1,21 @@
 """Clipping example by example against TF-Privacy's own optimiser; noise, sampling and their sources."""
 
+import hashlib
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from bfl_stpc import federated, privacy
 from bfl_stpc.errors import PrivacyError
-from bfl_stpc.privacy.dpsgd import sampled
+from bfl_stpc.privacy.dpsgd import BLOCK, sampled
 from bfl_stpc.privacy.ghost import backpropagate, clipped_sum, squared_norms
+from bfl_stpc.privacy.noise import gaussian
 
 SPEC = federated.Mlp((6, 8, 4, 1))
 RNG = np.random.default_rng(5)
@@ -64,7 +70,7 @@ def test_each_record_moves_the_weights_as_under_tf_privacy(record):
 
 
 def test_poisson_sampling_takes_each_record_by_itself():
-    draws = sampled(200, 2000, 0.1, tf.constant(9, tf.int64)).numpy()
+    draws = sampled(200, 2000, 0.1, tf.constant([9, 0], tf.int64)).numpy()
     sizes = draws.sum(1)
     assert abs(sizes.mean() - 200) < 4 * np.sqrt(180 / 200)
     assert 0.75 < sizes.var(ddof=1) / 180 < 1.25  # binomial, not fixed
@@ -81,7 +87,7 @@ def noise_of(source, steps=1):
 
 
 @pytest.mark.parametrize("source", list(privacy.NoiseSource))
-@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("steps", [1, 4, 2 * BLOCK // 4001 + 9])  # the last in three blocks, none with another's noise
 def test_the_noise_has_the_promised_deviation(source, steps):
     noise = noise_of(source, steps)[:-1] / np.sqrt(steps)
     expected = 0.25 * 3.0 * 2.0 / (0.5 * 10)  # rate · σ · C ÷ (q n)
@@ -90,10 +96,43 @@ def test_the_noise_has_the_promised_deviation(source, steps):
     assert abs(np.mean((noise / expected) ** 4) - 3) < 0.5  # as heavy-tailed as a Gaussian
 
 
+@pytest.mark.parametrize("columns", [7, 4000])
+def test_simulated_noise_is_gaussian_and_independent(columns):
+    rows = 200_000 // columns
+    draws = gaussian(rows, columns, 3.0, tf.constant([5, 1], tf.int64)).numpy() / 3.0
+    assert draws.shape == (rows, columns)
+    assert stats.kstest(draws.ravel(), "norm").pvalue > 0.01
+    assert stats.kstest(1.02 * draws.ravel(), "norm").pvalue < 0.01  # the test is sharp enough to see two percent
+    assert 4 < abs(draws).max() < 5.7
+    halves = draws[:, : columns // 2], draws[:, -(columns // 2) :]  # cosine and sine of the same angle and radius
+    for first, second in (halves, np.square(halves), (draws[:-1], draws[1:])):
+        assert abs(stats.pearsonr(first.ravel(), second.ravel())[0]) < 4 / np.sqrt(first.size)
+
+
 def test_seeded_noise_repeats_and_the_system_s_does_not():
     simulated, system = privacy.NoiseSource.SIMULATION, privacy.NoiseSource.SYSTEM
     assert np.array_equal(noise_of(simulated), noise_of(simulated))
     assert not np.array_equal(noise_of(system), noise_of(system))
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_bytes():
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import test_dpsgd as here
+print(here.fingerprint())
+"""
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    there = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert there.strip() == fingerprint()
+
+
+def fingerprint():
+    config = replace(SILENT, noise_multiplier=1.0, steps=9)
+    clients = [federated.ClientData(X[:n], Y[:n]) for n in (40, 23, 5)]
+    updates = federated.local_updates(W, clients, config, [1, 2, 3])
+    return hashlib.sha256(b"".join(update.tobytes() for update in updates)).hexdigest()
 
 
 def test_the_system_s_noise_is_the_default():

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from bfl_stpc.errors import PrivacyError
 from bfl_stpc.privacy.ghost import clipped_sum
-from bfl_stpc.privacy.noise import NoiseSource, system_gaussian, system_key
+from bfl_stpc.privacy.noise import NoiseSource, gaussian, system_gaussian, system_key
+
+BLOCK = 2**18  # noise drawn at once, in numbers: 1 MB a hospital, whatever the model's size and the steps
 
 
 @dataclass(frozen=True)
@@ -65,31 +67,54 @@ class DpConfig:
     def train(
         self, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor, parameters: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
-        """Return the weights (p,) after the private steps, in one while loop."""
-        rate, clip, sigma, learning_rate = parameters[0], parameters[2], parameters[3], parameters[4]
+        """Return the weights (p,) after the private steps, in blocks of steps that draw their randomness at once."""
+        rate, clip, sigma, learning_rate = (parameters[i] for i in (0, 2, 3, 4))
         steps, size = tf.cast(parameters[1], tf.int32), self.spec.size
-        n = tf.shape(X)[0]
+        n, longest = tf.shape(X)[0], max(1, BLOCK // size)
+        pace = learning_rate / (rate * tf.cast(n, tf.float32))
         secret = self.noise is NoiseSource.SYSTEM
         key = _join(parameters[5:9]) if secret else seed
-        taken = sampled(steps, n, rate, key)
 
-        def noise(step: tf.Tensor) -> tf.Tensor:
+        def noise(start: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
             if secret:
-                return parameters[9 + step * size : 9 + (step + 1) * size]
-            return tf.random.stateless_normal([size], tf.stack([key, tf.cast(step + 1, tf.int64)]))
+                given = parameters[9 + start * size : 9 + (start + count) * size]
+                return sigma * clip * tf.reshape(given, [count, size])
+            return gaussian(count, size, sigma * clip, _seed(key, start, 1))
 
-        def body(step: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            rows = tf.where(taken[step])[:, 0]
-            total = clipped_sum(self.spec, w, tf.gather(X, rows), tf.gather(y, rows), clip)
-            mean = (total + sigma * clip * noise(step)) / (rate * tf.cast(n, tf.float32))
-            return step + 1, tf.ensure_shape(w - learning_rate * mean, weights.shape)
+        def block(start: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            count = tf.minimum(longest, steps - start)
+            batches = _batches(sampled(count, n, rate, _seed(key, start, 0)))
+            noises = noise(start, count)
 
-        return tf.while_loop(lambda step, _: step < steps, body, (tf.constant(0), weights))[1]
+            def step(number: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                rows = batches.read(number)
+                total = clipped_sum(self.spec, w, tf.gather(X, rows), tf.gather(y, rows), clip)
+                return number + 1, tf.ensure_shape(w - pace * (total + tf.gather(noises, number)), weights.shape)
+
+            return start + count, tf.while_loop(lambda number, _: number < count, step, (tf.constant(0), w))[1]
+
+        return tf.while_loop(lambda start, _: start < steps, block, (tf.constant(0), weights))[1]
 
 
-def sampled(steps: tf.Tensor, n: tf.Tensor, rate: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Return which of n records each step takes, bool (steps, n): each by itself with probability `rate`."""
-    return tf.random.stateless_uniform([steps, n], tf.stack([key, tf.constant(0, tf.int64)])) < rate
+def sampled(steps: tf.Tensor, n: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Return which of n records each step takes, bool (steps, n): each by itself with probability `rate`.
+
+    `seed` int64 (2,) keys TensorFlow's counter-based Philox generator.
+    """
+    return tf.random.stateless_uniform([steps, n], seed, alg="philox") < rate
+
+
+def _batches(taken: tf.Tensor) -> tf.TensorArray:
+    """Return the rows int64 (m,) that each step takes, of bool (steps, n): as many as there are, none included."""
+    places = tf.where(taken)
+    lengths = tf.math.count_nonzero(taken, 1, dtype=tf.int32)
+    empty = tf.TensorArray(tf.int64, tf.shape(taken)[0], infer_shape=False, element_shape=[None])
+    return empty.split(places[:, 1], lengths)
+
+
+def _seed(key: tf.Tensor, start: tf.Tensor, purpose: int) -> tf.Tensor:
+    """Return the seed int64 (2,) of a block's sampling (purpose 0) or noise (1): no two blocks share one."""
+    return tf.stack([key, 2 * tf.cast(start, tf.int64) + purpose])
 
 
 def _join(words: tf.Tensor) -> tf.Tensor:

@@ -6,6 +6,7 @@ import enum
 import secrets
 
 import numpy as np
+import tensorflow as tf
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
@@ -20,6 +21,20 @@ class NoiseSource(enum.Enum):
 
     SYSTEM = "system"
     SIMULATION = "simulation only"
+
+
+def gaussian(rows: tf.Tensor, columns: int, deviation: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Return independent normal draws of this deviation, float32 (rows, columns), for simulation only.
+
+    Box and Muller's transform of TensorFlow's Philox generator, keyed by `seed` int64 (2,): in whole-array operations
+    it takes half the time of `tf.random.stateless_normal`, which transforms number by number. Uniforms have 23 bits, as
+    there, so no draw exceeds 5.65 deviations.
+    """
+    half = (columns + 1) // 2
+    u, turn = tf.unstack(tf.random.stateless_uniform([2, rows, half], seed, alg="philox"))
+    radius = tf.sqrt(-2.0 * deviation**2 * tf.math.log(1.0 - u))
+    angle = 2 * np.pi * turn
+    return tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], 1)[:, :columns]
 
 
 def system_gaussian(size: int) -> NDArray[np.float32]:
