@@ -1,6 +1,7 @@
 """One whole round: the result is exact, repeats, is recorded, and whatever is altered is refused."""
 
 import math
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from system.small_system import CLIP, SPEC, small_consortium, small_records
 
-from bfl_stpc import federated, privacy, stpc, system
+from bfl_stpc import federated, ledger, privacy, stpc, system
 from bfl_stpc.errors import (
     CommitmentMismatch,
     ConfigError,
@@ -19,7 +20,8 @@ from bfl_stpc.errors import (
     SumRefuted,
     TooFewUploads,
 )
-from bfl_stpc.ledger import Ledger, Result
+from bfl_stpc.ledger import Action, Ledger, Purpose, Result
+from bfl_stpc.system.codec import encode
 
 
 def test_the_new_model_is_the_weighted_mean_up_to_rounding(consortium, start):
@@ -181,3 +183,87 @@ def test_a_spent_budget_stops_the_round_before_training(start):
 def test_a_promise_and_private_training_belong_together():
     with pytest.raises(ConfigError, match="belong together"):
         private(None)
+
+
+def consenting(hospitals=3):
+    names = small_records(hospitals)
+    pseudonyms = {name: [os.urandom(32) for _ in data.y] for name, data in names.items()}
+    consortium = small_consortium(hospitals=hospitals, pseudonyms=pseudonyms)
+    patients = {}
+    for name, records in pseudonyms.items():
+        hospital = system.inspection.hospital(consortium, name)
+        patients[name] = [ledger.Identity.derive(f"patient {i}", 7 + i) for i in range(len(records))]
+        admissions = [(r, p, bytes([1]) * 32) for r, p in zip(records, patients[name])]
+        consents = consortium.book.consents
+        consents.admit(hospital.identity, admissions, Purpose.RESEARCH, Action.TRAIN, seconds=10**6)
+    return consortium, pseudonyms, patients
+
+
+def test_only_records_whose_patients_permit_it_are_trained_on(start):
+    consortium, pseudonyms, patients = consenting()
+    name = "hospital-1"
+    hospital = system.inspection.hospital(consortium, name)
+    everyone = system.run_round(start, consortium)
+    assert everyone.digest == system.run_round(start, small_consortium()).digest
+    for i in range(10):
+        relay, record = hospital.identity, pseudonyms[name][i]
+        consortium.book.consents.revoke(relay, patients[name][i], record, name, Purpose.RESEARCH)
+    assert len(hospital.consented().y) == len(hospital.data.y) - 10
+    np.testing.assert_array_equal(hospital.consented().X, hospital.data.X[10:])
+    fewer = system.run_round(everyone, consortium)
+    expected = system.inspection.exact_successor(consortium, everyone, 2, consortium.hospitals)
+    assert fewer.digest == expected.digest
+
+
+def test_a_hospital_without_any_consent_sits_the_round_out(start):
+    names = small_records()
+    pseudonyms = {name: [os.urandom(32) for _ in data.y] for name, data in names.items()}
+    consortium = small_consortium(pseudonyms=pseudonyms)
+    with pytest.raises(RoundAborted, match="no patient of hospital-0 permits training now"):
+        system.run_round(start, consortium)
+
+
+def test_every_record_needs_a_pseudonym():
+    with pytest.raises(FederatedError, match="hospital-0: 3 pseudonyms for 40 records"):
+        small_consortium(pseudonyms={name: [bytes(32)] * 3 for name in small_records()})
+
+
+def test_each_hospital_may_need_its_own_noise_for_one_promise(start):
+    records = small_records()
+    configs = {
+        name: privacy.DpConfig(SPEC, 0.5, 4, 0.2, 1.5 + k, 0.5, privacy.NoiseSource.SIMULATION)
+        for k, name in enumerate(records)
+    }
+    consortium = system.found(
+        records, configs, experiment="private", seed=1, clip=CLIP, max_records=1000, promise=(20.0, 1e-5)
+    )
+    system.run_round(start, consortium)
+    spent = [system.inspection.hospital(consortium, name).epsilon for name in consortium.hospitals]
+    assert spent[0] > spent[1] > spent[2] > 0
+    assert epsilon_on_chain(consortium, 1) == math.ceil(spent[0] * 1e9)
+
+
+@pytest.mark.parametrize("server", [federated.Momentum(rate=0.5), federated.FedAdam(rate=0.05)])
+def test_a_server_optimiser_is_verified_by_the_hospitals_too(consortium, server):
+    state = system.State(0, federated.init_weights(SPEC, seed=1), server)
+    for number in (1, 2):
+        expected = system.inspection.exact_successor(consortium, state, number, consortium.hospitals)
+        state = system.run_round(state, consortium)
+        assert state.digest == expected.digest
+    assert encode(state.server) != encode(server)
+
+
+def test_a_round_goes_on_where_a_killed_aggregator_stood(consortium, start):
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(system.Consortium, "open", die)
+        with pytest.raises(Killed):
+            system.run_round(start, consortium)
+    assert consortium.book.round(1).phase == "aggregate"
+    assert system.run_round(start, consortium).round == 1
+    assert consortium.latest(start).round == 1

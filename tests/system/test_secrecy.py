@@ -74,7 +74,7 @@ def test_no_secret_is_inside_any_message(overheard):
 
 
 def test_nothing_public_can_be_read_on_the_wire(overheard):
-    consortium, start, parcels, contents = overheard
+    _, start, parcels, contents = overheard
     public = [("weights", start.weights.tobytes()), ("a digest", start.digest), ("a request", b"advertise")]
     assert not found(public, parcels)
     assert found(public, contents) == ["weights", "a digest", "a request"]
