@@ -26,9 +26,7 @@ def gradients(
 ) -> NDArray[np.float64]:
     """Return each record's own gradient, float64 (n, p), clipped to Euclidean norm `clip`."""
     inputs, deltas = backpropagate(spec, tf.constant(weights), tf.constant(X), tf.constant(y, tf.float32))
-    parts = []
-    for a, d in zip(inputs, deltas):
-        parts += [np.einsum("ni,no->nio", a, d).reshape(len(X), -1), d.numpy()]
+    parts = [np.einsum("ni,no->nio", a, d).reshape(len(X), -1) for a, d in zip(inputs, deltas)]
     wide = np.concatenate(parts, axis=1).astype(np.float64)
     norms = np.linalg.norm(wide, axis=1, keepdims=True)
     return wide * np.minimum(1.0, clip / np.maximum(norms, 1e-30))

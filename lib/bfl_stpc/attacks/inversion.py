@@ -108,7 +108,7 @@ def _descend(
         parts = []
         for a, d in zip(inputs, deltas):
             a, d = (tf.reshape(part, [count, -1, part.shape[1]]) for part in (a, d))
-            parts += [tf.reshape(tf.matmul(a, d, transpose_a=True), [count, -1]), tf.reduce_sum(d, 1)]
+            parts.append(tf.reshape(tf.matmul(a, d, transpose_a=True), [count, -1]))
         gradient = tf.concat(parts, 1)
         return 1 - tf.reduce_sum(gradient * target, 1) / tf.maximum(tf.norm(gradient, axis=1), 1e-12)
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
 from bfl_stpc import federated, privacy
@@ -29,6 +30,7 @@ T = TypeVar("T")
 HOSPITALS = 10
 EPSILON, DELTA = 3.0, 1e-5  # what differential privacy promises for the one update under attack
 CLIP = 1.0  # of one record's gradient, under differential privacy
+LUCK = 1e-3  # chance that a guess is taken for an attack, in one cell
 POOL = 100  # patients among whom a recovered record must point to its own
 
 
@@ -80,8 +82,8 @@ class Success:
 
     @property
     def stopped(self) -> bool:
-        """Whether the attack is not shown to beat a guess."""
-        return self.interval[0] <= self.baseline
+        """Whether the attack is not shown to beat a guess: one so good would come by luck more often than `LUCK`."""
+        return bool(binomtest(self.hits, self.trials, self.baseline, alternative="greater").pvalue >= LUCK)
 
 
 def pooled(runs: Sequence[Success]) -> Success:
@@ -492,10 +494,14 @@ class Membership(_Victims):
 
     @cached_property
     def member(self) -> NDArray[np.bool_]:
-        """Who is in which training, (shadows + rounds, hospitals, pool): half of each pool."""
-        models = self.shadows + self.trials // self.hospitals
-        draws = self._rng("members").random((models, self.hospitals, self.pool))
-        return np.asarray(draws.argsort(axis=2).argsort(axis=2) < self.pool // 2)
+        """Who is in which training, (shadows + rounds, hospitals, pool).
+
+        Every patient is in half of the shadow models; every attacked hospital holds half of its pool.
+        """
+        shape, rounds = (self.hospitals, self.pool), self.trials // self.hospitals
+        shadows = self._rng("shadows").random((self.shadows, *shape)).argsort(axis=0) < self.shadows // 2
+        attacked = self._rng("members").random((rounds, *shape)).argsort(axis=2) < self.pool // 2
+        return np.concatenate([shadows, attacked])
 
     def updates(self, noise: bool) -> NDArray[np.float32]:
         """Return the updates of the attacked rounds."""
