@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from bfl_stpc import federated
 from bfl_stpc.baselines import plain
-from bfl_stpc.baselines.cohort import Patients, Table, model, start
+from bfl_stpc.baselines.cohort import Patients, Table, model
 from bfl_stpc.baselines.report import Card, Costs, Exposure, Report, View, costs, report
 from bfl_stpc.errors import CommitmentMismatch, Corrupt, FederatedError
 from bfl_stpc.ledger import Identity, Ledger
@@ -76,8 +76,8 @@ class Settings:
     rounds: int = 40
     inner: int = 2
     epochs: int = 5
-    batch: int = 8192
-    learning_rate: float = 12.0
+    batch: int = 2048
+    learning_rate: float = 6.0
     decay: float = 0.0
     beta: float = 0.8
 
@@ -283,7 +283,7 @@ def train(patients: Patients, settings: Settings | None = None) -> plain.Update:
     """Return the weights float32 (p,) after all exchanges: the mean of the last half of the global models."""
     settings = settings or Settings()
     federation = Federation(patients.own_tables, settings, patients.seed, ledger=False)
-    weights, models = start(federation.spec, patients.seed), []
+    weights, models = federated.init_weights(federation.spec, patients.seed), []
     for number in range(1, settings.exchanges + 1):
         weights = federation.run_exchange(weights, number)
         models.append(weights)
@@ -302,7 +302,7 @@ def operate(patients: Patients, settings: Settings | None = None, *, rounds: int
     """Return a federation after `rounds` exchanges on its ledgers, and what an exchange costs."""
     settings = settings or Settings()
     federation = Federation(patients.own_tables, settings, patients.seed)
-    weights = start(federation.spec, patients.seed)
+    weights = federated.init_weights(federation.spec, patients.seed)
     for number in range(1, rounds + 1):
         weights = federation.run_exchange(weights, number)
     steps, size = federation.meter.steps, federation.spec.size

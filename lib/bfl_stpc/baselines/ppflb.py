@@ -69,11 +69,11 @@ class Settings:
         epsilon, delta: the promise of every member to its patients.
     """
 
-    rounds: int = 40
+    rounds: int = 20
     steps: int = 5
     clip: float = 1.0
     learning_rate: float = 10.0
-    rate: float = 3.0
+    rate: float = 2.0
     beta: float = 0.5
     epsilon: float = 3.0
     delta: float = 1e-5

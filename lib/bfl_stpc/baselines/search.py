@@ -52,14 +52,14 @@ def _local() -> Iterator[controls.Settings]:
 
 
 def _flbm_iot() -> Iterator[flbm_iot.Settings]:
-    local = [(0, 5, 8192, 12.0, 0.0), (0, 3, 512, 2.0, 0.0), (0, 1, 64, 0.3, 0.0), (32, 1, 64, 0.1, 3e-3)]
+    local = [(0, 5, 2048, 6.0, 0.0), (0, 3, 512, 2.0, 0.0), (0, 1, 64, 0.3, 0.0), (32, 1, 64, 0.1, 3e-3)]
     for (hidden, epochs, batch, rate, decay), inner, beta in itertools.product(local, (1, 2, 4), (0.0, 0.8)):
         made = {"epochs": epochs, "batch": batch, "learning_rate": rate, "decay": decay, "beta": beta}
         yield flbm_iot.Settings(hidden=hidden, inner=inner, **made)  # type: ignore[arg-type]
 
 
 def _ppflb() -> Iterator[ppflb.Settings]:
-    servers = [(10.0, 3.0, 0.5), (10.0, 1.0, 0.5), (3.0, 3.0, 0.5), (1.0, 12.0, 0.9)]
+    servers = [(10.0, 2.0, 0.5), (20.0, 2.0, 0.5), (10.0, 1.0, 0.5), (1.0, 20.0, 0.5)]
     turns = [(40, 1), (40, 5), (20, 5)]
     for (rounds, steps), clip, (local, rate, beta) in itertools.product(turns, (0.5, 1.0), servers):
         yield ppflb.Settings(rounds, steps, clip, local, rate, beta)
