@@ -57,6 +57,11 @@ def test_levels_take_turns_and_benches_are_shared(campaign):
     assert {(t.level, t.seed) for t in half} == {(f"level {v}", s) for v in (1, 2) for s in (1, 2)}
 
 
+def test_every_level_is_injected_equally_often(toys):
+    few = detection.run(toys, seeds=[1], injections=1, clean_events=10)
+    assert [t.level for t in few.trials] == ["level 1", "level 2", "level 3"]
+
+
 def test_the_table_holds_recall_intervals_and_false_alarms(campaign, toys):
     table = detection.by_kind(campaign, toys).set_index("kind")
     assert list(table.index) == list(toys.kinds)

@@ -19,6 +19,7 @@ from bfl_stpc.detection.campaign import (
     milliseconds,
     run,
     sensitivity,
+    tidy,
 )
 from bfl_stpc.detection.catalogue import Basis, Catalogue, Kind, Level, load
 from bfl_stpc.detection.injection import Bench, Clean, Outcome, injects, registry, trial
@@ -48,6 +49,7 @@ __all__ = [
     "registry",
     "run",
     "sensitivity",
+    "tidy",
     "trial",
     "updates",
     "whole",

@@ -49,12 +49,12 @@ def run(
     clean_events: int,
     tell: Callable[[Kind], object] = lambda _: None,
 ) -> Campaign:
-    """Inject each kind `injections` times, levels in turn, then run the clean events, on one bench a seed.
+    """Inject each kind, every level equally often, then run the clean events, on one bench a seed.
 
     Args:
         catalogue: the kinds.
         seeds: of the benches; each is set up once a class and shared by all its kinds.
-        injections: of each kind.
+        injections: fewest of each kind; rounded up to a multiple of its levels.
         clean_events: fewest clean events of each class of bench, over all seeds.
         tell: hears of each kind before its first injection.
 
@@ -80,7 +80,7 @@ def run(
 
 def _trials(kind: Kind, benches: Mapping[int, Bench], injections: int) -> list[Trial]:
     inject, seeds, found = registry()[kind.id].inject, list(benches), []
-    for number in range(injections):
+    for number in range(-(-injections // len(kind.levels)) * len(kind.levels)):
         level = kind.levels[number % len(kind.levels)]
         seed = seeds[number // len(kind.levels) % len(seeds)]
         outcome = inject(benches[seed], level, generator("detection", kind.id, level.name, number))
@@ -138,6 +138,11 @@ def by_kind(campaign: Campaign, catalogue: Catalogue) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def tidy(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the rows of a table as records, with None where there is no number: for figures and files."""
+    return [{k: None if pd.isna(v) else v for k, v in row.items()} for row in table.to_dict(orient="records")]  # type: ignore[misc]
 
 
 def by_level(campaign: Campaign) -> pd.DataFrame:

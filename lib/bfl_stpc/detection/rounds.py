@@ -112,10 +112,10 @@ class RoundBench:
         return Play(self, updates, [name for name in self.ids if name not in away], durations or Durations())
 
     def clean(self, events: int) -> list[Clean]:
-        """Play rounds without an attack, until each hospital's steps were taken `events` times. An alarm ends its round.
+        """Play rounds without an attack, until what every hospital does was done `events` times.
 
         An event is one check of one thing: a step that every hospital takes, or that looks at what each of them sent,
-        counts once for each.
+        counts once for each. An alarm ends its round.
         """
         taken, alarms = dict.fromkeys(STEPS, 0), dict.fromkeys(STEPS, 0)
         for number in range(-(-events // HOSPITALS)):
