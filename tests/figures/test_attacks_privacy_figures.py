@@ -13,7 +13,15 @@ BATCH = [1, 2, 4, 8, 16, 32]
 
 def group(name, guess, rate, stopped):
     shape = [[guess] * 5] * 2
-    return {"name": name, "guess": "guess: 1 in 100", "rows": ROWS, "rate": rate, "baseline": shape, "stopped": stopped}
+    return {
+        "name": name,
+        "guess": "guess: 1 in 100",
+        "rows": ROWS,
+        "rate": rate,
+        "baseline": shape,
+        "stopped": stopped,
+        "interval": [[[0.1, 0.95]] * 5] * 2,
+    }
 
 
 def line(label, top):
@@ -60,11 +68,11 @@ def test_the_picture_is_a_function_of_the_data(name):
     assert draw(getattr(plots, name), DATA[name])[1] == draw(getattr(plots, name), DATA[name])[1]
 
 
-def test_each_cell_says_its_rate_and_a_dot_marks_a_stopped_attack():
+def test_each_cell_says_its_rate_and_a_circle_marks_a_stopped_attack():
     fig, _ = draw(plots.matrix, DATA["matrix"])
     cells = [text.get_text() for text in fig.axes[0].texts if "%" in text.get_text()]
     assert len(cells) == 2 * len(ROWS) * len(COLUMNS)
-    assert cells[:2] == ["100 %", "1 % ·"]
+    assert cells[:2] == ["100 % (10–95)", "1 % (10–95) ○"]
 
 
 def test_a_stopped_attack_is_white_and_the_gain_over_a_guess_is_dark():

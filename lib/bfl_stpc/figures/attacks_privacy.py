@@ -15,11 +15,11 @@ from bfl_stpc.figures.style import COLORS, FULL
 def matrix(fig: Figure, data: Mapping[str, Any]) -> None:
     """Draw the success of attacks, a row each, under protections, a column each; groups of rows under a heading.
 
-    A cell is as dark as the attack gets from its guess (white) to certainty, and says its rate; a dot means that it is
-    not shown to beat the guess.
+    A cell is as dark as the attack gets from its guess (white) to certainty, and says its rate with the interval; a
+    circle means that it is not shown to beat the guess.
 
-    `data`: groups, a list of records name, guess, rows (names), rate (rows, columns), baseline (rows, columns), stopped
-    (rows, columns); columns, names of the protections.
+    `data`: groups, a list of records name, guess, rows (names), rate, baseline, interval and stopped (each rows,
+    columns); columns, names of the protections.
     """
     groups, columns = data["groups"], data["columns"]
     height = sum(len(group["rows"]) + 1.0 for group in groups)
@@ -37,12 +37,12 @@ def matrix(fig: Figure, data: Mapping[str, Any]) -> None:
                 rate, base = group["rate"][row][column], group["baseline"][row][column]
                 stopped = group["stopped"][row][column]
                 gain = 0.0 if stopped else max(0.0, (rate - base) / (1 - base))
-                shade = 1 - 0.72 * gain
-                ax.add_patch(Rectangle((column - 0.48, y + 0.04), 0.96, 0.92, lw=0.5, ec="0.75",
-                                       fc=_mixed(COLORS["red"], gain)))  # fmt: skip
-                text = f"{100 * rate:.0f} %" + (" ·" if stopped else "")
-                ax.text(column, y + 0.52, text, ha="center", va="center", fontsize=7,
-                        color="0.45" if stopped else "black" if shade > 0.5 else "white")  # fmt: skip
+                face = _mixed(COLORS["red"], gain)
+                ax.add_patch(Rectangle((column - 0.48, y + 0.04), 0.96, 0.92, lw=0.5, ec="0.75", fc=face))
+                low, high = group["interval"][row][column]
+                text = f"{100 * rate:.0f} % ({100 * low:.0f}–{100 * high:.0f})" + (" ○" if stopped else "")
+                color = "0.4" if stopped else "black"
+                ax.text(column, y + 0.52, text, ha="center", va="center", fontsize=6.5, color=color)
             y += 1
     ax.set_yticks(ticks, names)
     ax.set_xticks(range(len(columns)), columns)
