@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bfl_stpc import federated
 from bfl_stpc.system.codec import encode, travels
 
-for _optimiser in (federated.Averaging, federated.Momentum, federated.FedAdam):
+for _optimiser in (federated.Averaging, federated.Momentum, federated.FedAdam, federated.FedYogi):
     travels(_optimiser)
 
 
