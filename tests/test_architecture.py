@@ -18,7 +18,7 @@ ALLOWED = {
     "figures": set(),
     "study": {"figures", "ehr"},
     "attacks": {"ehr", "federated", "privacy", "stpc", "study"},
-    "robust": {"attacks", "federated"},
+    "robust": {"attacks", "ehr", "federated"},
     "system": {"ehr", "federated", "privacy", "stpc", "ledger"},
     "baselines": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "system", "study"},
     "detection": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "robust", "system", "study"},

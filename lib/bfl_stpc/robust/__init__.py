@@ -1,0 +1,33 @@
+"""Robust aggregation under secure sums: random groups, robust rules over them, and who is to blame."""
+
+from bfl_stpc.robust.defence import Defence, Thresholds, Trace, accused, calibrate, defences
+from bfl_stpc.robust.groups import clip, draw_groups, group_means, isolation_risk, smallest_group
+from bfl_stpc.robust.rules import RULES, rule
+from bfl_stpc.robust.scene import PATTERN, Scene, draw_scene
+from bfl_stpc.robust.simulation import Course, simulate
+from bfl_stpc.robust.tracing import Decoder, first_round, intersect, stand_out
+
+__all__ = [
+    "PATTERN",
+    "RULES",
+    "Course",
+    "Decoder",
+    "Defence",
+    "Scene",
+    "Thresholds",
+    "Trace",
+    "accused",
+    "calibrate",
+    "clip",
+    "defences",
+    "draw_groups",
+    "draw_scene",
+    "first_round",
+    "group_means",
+    "intersect",
+    "isolation_risk",
+    "rule",
+    "simulate",
+    "smallest_group",
+    "stand_out",
+]
