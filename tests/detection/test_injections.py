@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bfl_stpc import detection
-from bfl_stpc.detection.catalogue import Basis
+from bfl_stpc.detection.catalogue import Basis, Level
 from bfl_stpc.detection.rounds import STEPS, RoundBench
 from bfl_stpc.errors import Corrupt
 from bfl_stpc.seeds import generator
@@ -35,11 +35,21 @@ def test_what_nothing_looks_for_is_counted_as_unnoticed(bench, kind):
     assert all(outcome.by in kind.detectors for outcome in found if outcome.detected)
 
 
-@pytest.mark.parametrize("kind", ["forged_login", "lying_sum", "tampered_trail", "forged_message"])
-def test_a_trial_repeats(bench, kind):
+@pytest.mark.parametrize(("kind", "value"), [("late_update", 0), ("expired_login", -1)])
+def test_what_comes_in_the_last_second_is_in_time(bench, kind, value):
+    outcome = inject(bench, CATALOGUE.kinds[kind], Level("in time", value))
+    assert not outcome.detected
+
+
+@pytest.mark.parametrize("kind", ["forged_login", "malformed_update", "lying_authority", "tampered_block", "lost_role"])
+def test_a_trial_repeats_on_another_bench(bench, kind):
+    """Keys of masks and encryption are fresh on every bench: what is noticed, by whom and when must not depend on them."""
     kind = CATALOGUE.kinds[kind]
+    inject_on = detection.registry()[kind.id].inject
+    other = detection.registry()[kind.id].bench(1)
     for level in kind.levels:
-        first, again = (inject(bench, kind, level, 3) for _ in range(2))
+        first = inject(bench, kind, level, 3)
+        again = inject_on(other, level, generator("detection", kind.id, level.name, 3))
         assert (first.detected, first.by, first.steps) == (again.detected, again.by, again.steps)
 
 

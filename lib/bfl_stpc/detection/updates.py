@@ -33,9 +33,9 @@ def flip(data: bytes, rng: np.random.Generator, start: int = 0) -> bytes:
 def late_update(bench: RoundBench, level: Level, rng: np.random.Generator) -> Outcome:
     """Let one hospital commit `level.value` seconds after the deadline."""
     (late,) = someone(bench, rng)
-    play = bench.play(rng, durations=Durations(commit=PHASE)).until("protect")
+    play = bench.play(rng, durations=Durations(commit=PHASE)).until("share")
     remaining = bench.book.round(play.ticket.round).deadline - bench.chain.now()
-    bench.chain.advance(remaining + int(level.value) - 1)  # the next block is one second later
+    bench.chain.advance(remaining + int(level.value) - 2)  # this block and the commit's come a second later each
     return trial(lambda: bench.book.commit(bench.ids[late], play.ticket, sha("late")))
 
 
