@@ -147,6 +147,9 @@ class Chain:
         """
         yield
 
+    def mine(self) -> None:
+        """End the block that `together` fills, where it is in memory; elsewhere the node decides."""
+
     def call(self, to: str, data: bytes, *, sender: str | None = None, block: int | str = "latest") -> bytes:
         """Return what a read-only call answers.
 
@@ -313,6 +316,10 @@ class InMemoryChain(Chain):
         finally:
             self._together = False
             self.backend.seal()
+
+    def mine(self) -> None:
+        """Append what was executed as one block."""
+        self.backend.seal()
 
     def call(self, to: str, data: bytes, *, sender: str | None = None, block: int | str = "latest") -> bytes:
         """Return what a read-only call answers; see `Chain.call`. Asked again at the same head, it is remembered."""

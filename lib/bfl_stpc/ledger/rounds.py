@@ -8,7 +8,7 @@ from typing import Any
 from eth_abi import encode
 from eth_utils import keccak
 
-from bfl_stpc.errors import ConfigError, NotAMember, RoundNotOpen, UploadMismatch
+from bfl_stpc.errors import ConfigError, NotAMember, RoundNotOpen, RoundRefused, UploadMismatch
 from bfl_stpc.ledger.chain import Chain, Receipt
 from bfl_stpc.ledger.contract import Contract
 from bfl_stpc.ledger.identity import Identity, name32
@@ -247,9 +247,12 @@ class Rounds:
             RoundNotOpen: the opened sum is not published.
             RoundRefused: nobody asked within 256 blocks, and no check value fixed it.
         """
-        seed_block = self.state(ticket.round).seed_block
-        if seed_block:
-            self.contract.chain.wait_for_block(seed_block + 1)
+        try:
+            return bytes(self.contract.ask("seedOf", ticket.round))
+        except RoundRefused as error:
+            if error.error != "FLRoundSeedNotReady":
+                raise
+        self.contract.chain.wait_for_block(self.state(ticket.round).seed_block + 1)
         return bytes(self.contract.ask("seedOf", ticket.round))
 
     def post_check(self, identity: Identity, ticket: Ticket, values: Sequence[int]) -> Receipt:

@@ -16,7 +16,7 @@ from bfl_stpc.errors import BflError, LedgerError, RoundAborted, TooFewUploads
 from bfl_stpc.ledger import Approval, Durations, Ledger, Result
 from bfl_stpc.system.codec import decode, encode
 from bfl_stpc.system.meter import Meter
-from bfl_stpc.system.roles import AGGREGATOR, AUTHORITY, Charter
+from bfl_stpc.system.roles import AGGREGATOR, AUTHORITY, LEDGER, Charter
 from bfl_stpc.system.service import Caller
 from bfl_stpc.system.state import State
 from bfl_stpc.system.store import Store
@@ -37,6 +37,8 @@ GIVES: dict[str, Any] = {
     "tag": tuple[int, ...],
     "approve": Approval,
 }
+
+WRITES = {"authenticate": "authenticate", "commit": "commit", "reveal": "commit", "tag": "verify"}  # kind: phase
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,9 @@ class Consortium:
         }
         with self.book.chain.together():  # all that one request leads to may share a block
             answers = self.caller.call_all(requests, round, kind, gives=GIVES[kind])
+            if kind in WRITES:
+                with self.meter.step(WRITES[kind], LEDGER):
+                    self.book.chain.mine()
         silent = {name: answer for name, answer in answers.items() if isinstance(answer, BflError)}
         self.absences += [Absence(round, kind, name, error) for name, error in silent.items()]
         found = {name: answer for name, answer in answers.items() if name not in silent}
