@@ -82,7 +82,7 @@ class Setting:
             values = x[:, :d] * self.inputs.scaler.deviation + self.inputs.scaler.mean
             values = np.where(self.inputs.skewed, np.exp(np.minimum(values, 100)), values)
         scale = 10.0**self.decimals
-        values = np.rint(values * scale) / scale
+        values = np.rint(values * scale) / scale + 0.0  # no −0
         values[:, self.inputs.marked] = np.where(x[:, d:] > 0.5, np.nan, values[:, self.inputs.marked])
         return values
 

@@ -66,7 +66,7 @@ def batches(fig: Figure, data: Mapping[str, Any]) -> None:
     `data`: left, right, each records title, series (a list of records label, batch (n), rate (n), low (n), high (n)),
     guess (rate), guess_label.
     """
-    fig.set_size_inches(FULL, 2.6)
+    fig.set_size_inches(FULL, 3.0)
     styles = (("blue", "o-"), ("sky", "^--"), ("red", "s-."), ("green", "D:"))
     for ax, part in zip(fig.subplots(1, 2), (data["left"], data["right"])):
         for series, (color, style) in zip(part["series"], styles):
@@ -80,5 +80,4 @@ def batches(fig: Figure, data: Mapping[str, Any]) -> None:
         ax.set_xticks(every, [str(b) for b in every])
         ax.minorticks_off()
         ax.set(xlabel="records in the hospital's batch", ylabel="%", title=part["title"], ylim=(-4, 104))
-    fig.axes[0].legend(loc="upper right", fontsize=6.5)
-    fig.axes[1].legend(loc="lower left", fontsize=6.5)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2, fontsize=6.5)
