@@ -45,11 +45,11 @@ class Settings:
     """
 
     hidden: int = 0
-    epochs: int = 40
-    batch: int = 64
-    learning_rate: float = 0.2
+    epochs: int = 200
+    batch: int = 2048
+    learning_rate: float = 6.0
     momentum: float = 0.0
-    decay: float = 1e-3
+    decay: float = 0.0
 
     def config(self, width: int) -> federated.TrainConfig:
         """Return how one epoch trains a model of `width` inputs."""
@@ -63,7 +63,7 @@ class Settings:
         )
 
 
-LOCAL_SETTINGS = Settings(epochs=40, learning_rate=0.1, decay=3e-3)  # the best of `search.csv` for few records
+LOCAL_SETTINGS = Settings(epochs=100, batch=512, learning_rate=1.0)  # the best of `search.csv` for few records
 
 
 def train_central(tables: Table, seed: int, settings: Settings | None = None) -> NDArray[np.float32]:

@@ -74,7 +74,7 @@ class Settings:
     hidden: int = 0
     clusters: int = 3
     rounds: int = 40
-    inner: int = 2
+    inner: int = 1
     epochs: int = 5
     batch: int = 2048
     learning_rate: float = 6.0

@@ -69,10 +69,10 @@ class Settings:
         epsilon, delta: the promise of every member to its patients.
     """
 
-    rounds: int = 20
-    steps: int = 5
+    rounds: int = 40
+    steps: int = 1
     clip: float = 1.0
-    learning_rate: float = 10.0
+    learning_rate: float = 20.0
     rate: float = 2.0
     beta: float = 0.5
     epsilon: float = 3.0

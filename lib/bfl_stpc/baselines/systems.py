@@ -26,19 +26,20 @@ def shorter(settings: S, share: float) -> S:
     return replace(settings, rounds=max(4, round(share * settings.rounds)))
 
 
-def run_all(patients: Patients, *, share: float = 1.0) -> dict[str, Report]:
+def run_all(patients: Patients, *, share: float = 1.0, private_share: float = 1.0) -> dict[str, Report]:
     """Return the report of every system by name, trained on the same records under the same seed.
 
     Args:
         patients: the split, with a public scaling.
         share: of the rounds and epochs of the tuned settings, for the lesser profiles.
+        private_share: the same for systems that promise differential privacy.
     """
     central = replace(controls.Settings(), epochs=max(controls.TURNS, round(share * controls.Settings().epochs)))
     done = [
         ours.run(patients, shorter(ours.Settings(), share)),
-        ours.run_private(patients, shorter(ours.PrivateSettings(), share)),
-        ours.run_private(patients, shorter(ours.SHARED, share)),
-        ppflb.run(patients, shorter(ppflb.Settings(), share)),
+        ours.run_private(patients, shorter(ours.PrivateSettings(), private_share)),
+        ours.run_private(patients, shorter(ours.SHARED, private_share)),
+        ppflb.run(patients, shorter(ppflb.Settings(), private_share)),
         feacs.run(patients, central),
         flbm_iot.run(patients, shorter(flbm_iot.Settings(), share)),
         ejss.run(patients, central),
