@@ -99,7 +99,7 @@ def weights(fig: Figure, data: Mapping[str, Any]) -> None:
         first = row == 0
         color = COLORS["black"] if first else COLORS["blue"]
         ax.plot([100 * choice["low"], 100 * choice["high"]], [row, row], "-", color=color, lw=1.6 if first else 1.1)
-        ax.plot(100 * choice["recall"], row, "D" if first else "o", color=color, ms=4)
+        ax.plot(100 * choice["recall"], row, "D" if first else "o", color=color, ms=4, clip_on=False)
     ax.axvline(data["printed"], color=COLORS["red"], lw=0.9, ls="--", zorder=0)
     ax.annotate(
         f"paper: {data['printed']} ",
