@@ -52,12 +52,13 @@ test: contract-tools  ## run all tests, with the smoke profile in a fresh clone
 test-fast: setup-dev  ## run the tests that take seconds
 	@$(VENV)/pytest -n 2 --dist loadfile -m "not slow"
 
-bench: setup-dev  ## time our parts against their peers, in one run; ratios as JSON in build/bench
+bench: setup-dev  ## time our parts against their peers, in one run; ratios and figures in build/bench
 	@$(PYTHON) tools/setup_env.py peers
 	@mkdir -p build/bench
 	@for part in federated stpc; do echo "bench: $$part"; \
 	    $(VENV)/python benchmarks/bench_$$part.py --peers .venv-peers/bin/python > build/bench/$$part.json || exit 1; done
 	@echo "bench: ledger"; $(VENV)/python benchmarks/bench_ledger.py > build/bench/ledger.json
+	@$(VENV)/python benchmarks/draw.py build/bench/federated.json
 
 check: setup-dev  ## lint, format, types, stripped notebooks
 	@$(VENV)/ruff check .
