@@ -32,7 +32,8 @@ class Trial:
         margins, limits, related, absence: the columns, as in `federated.Reading`.
         ridge: as in `federated.clinical_inputs`.
         epochs, batch, rate, decay: local training; a private hospital takes `epochs` full-batch steps a round.
-        rounds, server_rate, beta, tail: rounds, FedAvgM at the server, share of rounds averaged.
+        rounds, tail: how many, and the share of them that is averaged.
+        server, server_rate, beta: "momentum", "adam" or "yogi", its rate, and β of momentum.
         method: "federated", or what each hospital uses for itself: "alone", "ditto" (`epochs` from a federated model of
             the default settings) or "mr-mtl".
         proximal: pull of the last two towards the global model.
@@ -54,6 +55,7 @@ class Trial:
     rate: float = 0.3
     decay: float = 0.0
     rounds: int = 40
+    server: str = "momentum"
     server_rate: float = 1.0
     beta: float = 0.8
     tail: float = 0.5
@@ -130,7 +132,7 @@ def _models(
         start,
         hospitals,
         config,
-        federated.Momentum(rate=trial.server_rate, beta=trial.beta),
+        _server(trial),
         rounds=trial.rounds,
         experiment="search",
         seed=seed,
@@ -138,6 +140,13 @@ def _models(
         tail=trial.tail,
     )
     return dict.fromkeys(hospitals, trained.weights)
+
+
+def _server(trial: Trial) -> federated.ServerStep:
+    if trial.server == "momentum":
+        return federated.Momentum(rate=trial.server_rate, beta=trial.beta)
+    adaptive = {"adam": federated.FedAdam, "yogi": federated.FedYogi}[trial.server]
+    return adaptive(rate=trial.server_rate, adaptivity=1e-2)
 
 
 def _features(seed: int, patients: int) -> ehr.Features:

@@ -21,7 +21,7 @@ from bfl_stpc.federated.features import Inputs, hospital_statistics, logarithms,
 from bfl_stpc.federated.model import Mlp, digest, init_weights
 from bfl_stpc.federated.personal import mean_regularised
 from bfl_stpc.federated.scaling import Scaler, statistics
-from bfl_stpc.federated.server import Averaging, FedAdam, FedYogi, Momentum, apply_update, weighted_mean
+from bfl_stpc.federated.server import Averaging, FedAdam, FedYogi, Momentum, ServerStep, apply_update, weighted_mean
 from bfl_stpc.federated.simulation import Trained, apart, by_hospital, dirichlet, pooled, train
 from bfl_stpc.federated.training import ClientData, LocalTraining, PersonalConfig, TrainConfig, local_updates
 
@@ -44,6 +44,7 @@ __all__ = [
     "PersonalConfig",
     "Reading",
     "Scaler",
+    "ServerStep",
     "TrainConfig",
     "Trained",
     "apart",

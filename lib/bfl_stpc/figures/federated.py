@@ -42,8 +42,9 @@ def convergence(fig: Figure, data: Mapping[str, Any]) -> None:
 def level(ax: Axes, y: float, name: str, color: str, style: str, offset: float) -> None:
     """Draw a named horizontal line; the name stands `offset` points above it, or below if negative."""
     ax.axhline(y, color=COLORS[color], ls=style, lw=0.9)
+    behind = {"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8}
     ax.annotate(name, (0.02, y), xycoords=("axes fraction", "data"), xytext=(0, offset), textcoords="offset points",
-                color=COLORS[color], fontsize=7)  # fmt: skip
+                color=COLORS[color], fontsize=7, bbox=behind)  # fmt: skip
 
 
 def roc(fig: Figure, data: Mapping[str, Any]) -> None:
@@ -146,9 +147,7 @@ def learning_curve(fig: Figure, data: Mapping[str, Any]) -> None:
     for (name, curve), (color, style) in zip(data["models"].items(), styles):
         ax.plot(curve["patients"], curve["gap"], style, color=COLORS[color], label=name)
     level(ax, data["goal"], "goal", "grey", "--", 2)
-    ax.axvline(data["study"], color="0.8", lw=0.8, zorder=0)
-    ax.annotate("the study", (data["study"], 0.02), xycoords=("data", "axes fraction"), xytext=(-2, 0), rotation=90,
-                textcoords="offset points", ha="right", fontsize=6, color="0.35")  # fmt: skip
+    ax.axvline(data["study"], color="0.8", lw=2.5, zorder=0, label="patients of the study")
     ax.set(xscale="log", yscale="log", xlabel="training patients, all hospitals", ylabel="points below Bayes accuracy")
     ticks = (0.25, 0.5, 1, 2, 4, 8, 16)
     ax.set_yticks(ticks, [f"{t:g}" for t in ticks])

@@ -56,7 +56,7 @@ def hospitals_epsilon(fig: Figure, data: Mapping[str, Any]) -> None:
     right.plot(n, np.asarray(data["sigma"])[order], "o-", color=COLORS["blue"])
     level(right, data["common_sigma"], "one σ for all", "orange", "--", 3)
     right.set(xscale="log", xlabel="training records of the hospital", ylabel="noise multiplier σ")
-    for ax, ticks in ((left, (0.5, 1, 2, 4, 8, 16, 32)), (right, None)):
+    for ax, ticks in ((left, (0.5, 1, 2, 3, 5, 10, 20, 40)), (right, None)):
         ax.set_xticks((100, 200, 500, 1000, 2000, 5000), ("100", "200", "500", "1k", "2k", "5k"))
         if ticks:
             low, high = ax.get_ylim()
@@ -95,7 +95,7 @@ def client_level(fig: Figure, data: Mapping[str, Any]) -> None:
     k = np.asarray(data["hospitals"])
     for name, color, style in (("signal", "blue", "o-"), ("noise", "red", "s--")):
         ax.plot(k, data[name], style, color=COLORS[color])
-    ax.annotate("mean update", (k[-1], data["signal"][-1]), xytext=(0, 16), textcoords="offset points", ha="right",
+    ax.annotate("mean update", (k[0], data["signal"][0]), xytext=(0, -11), textcoords="offset points",
                 color=COLORS["blue"], fontsize=7)  # fmt: skip
     ax.annotate("noise", (k[0], data["noise"][0]), xytext=(6, 2), textcoords="offset points",
                 color=COLORS["red"], fontsize=7)  # fmt: skip
@@ -105,6 +105,9 @@ def client_level(fig: Figure, data: Mapping[str, Any]) -> None:
     ax.set(xscale="log", yscale="log", xlabel="hospitals", ylabel="Euclidean norm")
     ticks = [10, 30, 100, 300, 1000, 3000]
     ax.set_xticks(ticks, [f"{t}" for t in ticks])
+    low, high = ax.get_ylim()
+    heights = [t for e in range(-4, 3) for t in (10.0**e, 3 * 10.0**e) if low <= t <= high]
+    ax.set_yticks(heights, [f"{t:g}" for t in heights])
     ax.minorticks_off()
     ax.set_xlim(k[0] / 1.2, k[-1] * 1.2)
 
