@@ -3,9 +3,11 @@
 from bfl_stpc.detection import (  # each registers its kinds
     access,
     aggregator,
+    browsing,
     credentials,
     evidence,
     faults,
+    poisoning,
     updates,
     whole,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "access",
     "aggregate",
     "aggregator",
+    "browsing",
     "by_kind",
     "by_level",
     "clean_events",
@@ -46,6 +49,7 @@ __all__ = [
     "injects",
     "load",
     "milliseconds",
+    "poisoning",
     "registry",
     "run",
     "sensitivity",

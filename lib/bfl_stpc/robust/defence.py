@@ -13,7 +13,7 @@ from bfl_stpc.errors import ConfigError
 from bfl_stpc.robust.groups import Groups, group_means
 from bfl_stpc.robust.tracing import Decoder, first_round, stand_out
 
-MARGIN = 1.1  # how far beyond the farthest clean value a threshold lies
+MARGIN = 1.2  # how far beyond the farthest clean value a threshold lies; chosen on cohorts that no result reports
 
 
 class Trace(Enum):
