@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ class Setting:
         table: float32 (n, width), the victims' inputs.
         y: float32 (n,), the victims' outcomes.
         public, public_y: (m, width) and (m,), the same of the attacker's patients.
+        kept: what attacks under one seed share, by seed and noise: they compute it once.
     """
 
     spec: federated.Mlp
@@ -36,6 +38,7 @@ class Setting:
     y: NDArray[np.float32] = field(repr=False)
     public: NDArray[np.float32] = field(repr=False)
     public_y: NDArray[np.float32] = field(repr=False)
+    kept: dict[tuple[int, bool], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def make(cls, victims: ehr.Features, attackers: ehr.Features, *, hidden: int = 32) -> Setting:

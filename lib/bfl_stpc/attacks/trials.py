@@ -333,13 +333,12 @@ class _Fact(_Victims):
         return inference.gradients(self.setting.spec, self.weights, X, y, CLIP if noise else np.inf)
 
     def _public(self, noise: bool) -> tuple[NDArray[np.float64], inference.Population]:
-        """Return the gradients of the attacker's own patients, and their population."""
-
-        def made() -> tuple[NDArray[np.float64], inference.Population]:
-            records = self._gradients(self.setting.public, self.setting.public_y, noise)
-            return records, inference.Population.of(records)
-
-        return self._once("public", noise, made)
+        """Return mean gradients of the attacker's own patients by outcome, (2, p), and the population of them all."""
+        if (self.seed, noise) not in self.setting.kept:
+            records, y = self._gradients(self.setting.public, self.setting.public_y, noise), self.setting.public_y
+            means = np.stack([records[y == label].mean(axis=0) for label in (0, 1)])
+            self.setting.kept[self.seed, noise] = means, inference.Population.of(records)
+        return cast(tuple[NDArray[np.float64], inference.Population], self.setting.kept[self.seed, noise])
 
     def _summed(self, views: Sequence[View]) -> NDArray[np.float64]:
         """Return the summed gradients (v, p) that the views are steps along."""
@@ -450,8 +449,7 @@ class PropertyInference(_Fact):
 
     def judge(self, views: Sequence[View], noise: bool) -> Judged:
         """Weigh the two kinds for each hospital."""
-        records, population = self._public(noise)
-        well, sick = (records[self.setting.public_y == label].mean(axis=0) for label in (0, 1))
+        (well, sick), population = self._public(noise)
         others = (len(views[0].inside) - 1) * self.batch
         no, yes = (self.batch * (q * sick + (1 - q) * well) + others * population.mean for q in self.shares)
         shape = (len(views), 1)
