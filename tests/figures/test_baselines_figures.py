@@ -61,5 +61,5 @@ def test_a_kind_without_a_place_is_a_dash_and_no_zero():
 def test_a_cost_of_zero_is_said_and_not_drawn():
     fig, _ = draw(baselines.costs, DATA["costs"])
     gas = fig.axes[1]
-    assert [t.get_text() for t in gas.texts] == ["3,000,000", "none"]
+    assert [t.get_text() for t in gas.texts] == ["3 M", "none"]
     assert len(gas.patches) == 1

@@ -79,25 +79,30 @@ def detection(fig: Figure, data: Mapping[str, Any]) -> None:
 
 
 def exposure(fig: Figure, data: Mapping[str, Any]) -> None:
-    """Draw what a model costs in privacy: points below the ceiling against the most that any one party sees.
+    """Draw what accuracy costs in privacy: points below the ceiling, systems grouped by the most that one party sees.
 
     `data`: levels [text], from nothing to everything; systems [{name, kind, gap (points), level (index), noise}], of
     which those with noise, that is, with differential privacy, are hollow.
     """
-    fig.set_size_inches(FULL * 0.62, 2.9)
+    systems = sorted(data["systems"], key=lambda s: (s["level"], s["gap"]))
+    fig.set_size_inches(FULL * 0.72, 0.25 * len(systems) + 0.9)
     ax = fig.subplots()
-    above: dict[int, int] = {}
-    for system in sorted(data["systems"], key=lambda s: s["gap"]):
-        color, level = COLORS[COLOR[system["kind"]]], system["level"]
+    before, shaded = None, True
+    for row, system in enumerate(systems):
+        if system["level"] != before:
+            rows = [r for r, other in enumerate(systems) if other["level"] == system["level"]]
+            before, shaded = system["level"], not shaded
+            ax.axhspan(rows[0] - 0.5, rows[-1] + 0.5, color="0.94" if shaded else "white", lw=0, zorder=0)
+            ax.annotate(data["levels"][before], (1.02, np.mean(rows)), xycoords=("axes fraction", "data"), fontsize=7,
+                        va="center")  # fmt: skip
+        color = COLORS[COLOR[system["kind"]]]
+        ax.plot([0, system["gap"]], [row, row], color=color, lw=0.8)
         face = "white" if system["noise"] else color
-        ax.plot(system["gap"], level, MARK[system["kind"]], color=color, mfc=face, ms=6, mew=1.3)
-        turn = above[level] = above.get(level, -1) + 1
-        ax.annotate(system["name"], (system["gap"], level), xytext=(6, (5, -9, 14, -18)[turn % 4]), fontsize=7,
-                    textcoords="offset points", color=color)  # fmt: skip
-    ax.set_yticks(range(len(data["levels"])), data["levels"])
-    most = max(system["gap"] for system in data["systems"])
-    ax.set(xlabel="points of accuracy below the Bayes rule", ylabel="most that one party sees", xlim=(0, 1.5 * most),
-           ylim=(-0.5, len(data["levels"]) - 0.4))  # fmt: skip
+        ax.plot(system["gap"], row, MARK[system["kind"]], color=color, mfc=face, ms=5, mew=1.2)
+    ax.annotate("one party sees", (1.02, 1.0), xycoords="axes fraction", xytext=(0, 3), textcoords="offset points",
+                fontsize=7, color="0.4")  # fmt: skip
+    ax.set_yticks(range(len(systems)), [system["name"] for system in systems])
+    ax.set(xlabel="points of accuracy below the Bayes rule", ylim=(len(systems) - 0.5, -0.5), xlim=(0, None))
 
 
 def costs(fig: Figure, data: Mapping[str, Any]) -> None:
@@ -119,7 +124,7 @@ def _bars(ax: Axes, title: str, values: np.ndarray) -> None:
     for row, value in enumerate(values):
         if value > 0:
             ax.barh(row, value - low, left=low, color=COLORS["blue" if row == 0 else "orange"], height=0.6)
-        text = f"{value:,.3g}" if 0 < value < 1000 else f"{value:,.0f}" if value else "none"
+        text = f"{value / 1e6:.3g} M" if value >= 1e6 else f"{value:.3g}" if value else "none"
         ax.annotate(text, (max(value, low), row), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5)
     ax.set(xscale="log", xlim=(low, high), title=title)
     ax.minorticks_off()
