@@ -103,9 +103,10 @@ def by_kind(campaign: Campaign, catalogue: Catalogue) -> pd.DataFrame:
     """Return a row a kind: recall with its 95 % Wilson interval, who noticed, steps, false alarms of the detectors.
 
     Columns: kind, name, family, basis, consequence, weight, injections, detected, recall, low, high (shares of 1),
-    by (names, in the catalogue's order), steps (median of the detected, None if there are none), clean_events and
-    false_alarms (of the checks of its bench at which one of its detectors looks), false_rate and false_high (their
-    share of 1 and the upper end of its interval; None without clean events).
+    by (names, in the catalogue's order), steps (median of the detected, None if there are none), blamed (honest
+    hospitals, over all injections), clean_events and false_alarms (of the checks of its bench at which one of its
+    detectors looks), false_rate and false_high (their share of 1 and the upper end of its interval; None without
+    clean events).
     """
     rows = []
     for kind in catalogue.kinds.values():
@@ -131,6 +132,7 @@ def by_kind(campaign: Campaign, catalogue: Catalogue) -> pd.DataFrame:
                 "high": high,
                 "by": ", ".join(by) or "nothing",
                 "steps": float(np.median([o.steps for o in hits])) if hits else None,
+                "blamed": sum(o.alarms for o in outcomes),
                 "clean_events": events,
                 "false_alarms": alarms,
                 "false_rate": alarms / events if events else None,
