@@ -14,7 +14,7 @@ from scipy import stats
 from bfl_stpc import federated, privacy
 from bfl_stpc.errors import PrivacyError
 from bfl_stpc.privacy.dpsgd import BLOCK, sampled
-from bfl_stpc.privacy.ghost import backpropagate, clipped_sum, squared_norms
+from bfl_stpc.privacy.ghost import backpropagate, clipped_sum, joined, squared_norms
 from bfl_stpc.privacy.noise import gaussian
 
 SPEC = federated.Mlp((6, 8, 4, 1))
@@ -41,7 +41,7 @@ def test_the_clipped_sum_equals_clipping_one_by_one(clip):
     norms = np.linalg.norm(gradients, axis=1)
     expected = (gradients * np.minimum(1, clip / norms)[:, None]).sum(0)
     assert (norms > clip).any() == (clip < 10)
-    np.testing.assert_allclose(clipped_sum(SPEC, W, X, Y, tf.constant(clip)), expected, atol=2e-5)
+    np.testing.assert_allclose(clipped_sum(SPEC, W, *joined(X), Y, tf.constant(clip)), expected, atol=2e-5)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from bfl_stpc.errors import PrivacyError
-from bfl_stpc.privacy.ghost import clipped_sum
+from bfl_stpc.privacy.ghost import clipped_sum, joined
 from bfl_stpc.privacy.noise import NoiseSource, gaussian, system_gaussian, system_key
 
 BLOCK = 2**18  # noise drawn at once, in numbers: 1 MB a hospital, whatever the model's size and the steps
@@ -70,7 +70,7 @@ class DpConfig:
         """Return the weights (p,) after the private steps, in blocks of steps that draw their randomness at once."""
         rate, clip, sigma, learning_rate = (parameters[i] for i in (0, 2, 3, 4))
         steps, size = tf.cast(parameters[1], tf.int32), self.spec.size
-        n, longest = tf.shape(X)[0], max(1, BLOCK // size)
+        n, longest, records = tf.shape(X)[0], max(1, BLOCK // size), (*joined(X), y)
         pace = learning_rate / (rate * tf.cast(n, tf.float32))
         secret = self.noise is NoiseSource.SYSTEM
         key = _join(parameters[5:9]) if secret else seed
@@ -88,7 +88,7 @@ class DpConfig:
 
             def step(number: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 rows = batches.read(number)
-                total = clipped_sum(self.spec, w, tf.gather(X, rows), tf.gather(y, rows), clip)
+                total = clipped_sum(self.spec, w, *(tf.gather(part, rows) for part in records), clip)
                 return number + 1, tf.ensure_shape(w - pace * (total + tf.gather(noises, number)), weights.shape)
 
             return start + count, tf.while_loop(lambda number, _: number < count, step, (tf.constant(0), w))[1]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 from typing import Protocol
 
-import numpy as np
 import tensorflow as tf
 
 
@@ -27,6 +26,12 @@ class Dense(Protocol):
         """Number of parameters p."""
 
 
+def joined(X: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return records with a 1 at the end (n, d + 1), and the squared norm of each (n,): once for all steps."""
+    Z = tf.pad(X, [[0, 0], [0, 1]], constant_values=1.0)
+    return Z, _squares(Z)
+
+
 def backpropagate(
     spec: Dense, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
@@ -34,14 +39,18 @@ def backpropagate(
 
     With the 1, kernel and bias are one matrix, as they lie in the flat weights: fewer and larger operations.
     """
+    return _backpropagate(spec, weights, joined(X)[0], y)
+
+
+def _backpropagate(
+    spec: Dense, weights: tf.Tensor, Z: tf.Tensor, y: tf.Tensor
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     layers = _layers(spec, weights)
-    inputs, hidden = [], X
-    for number, matrix in enumerate(layers):
-        inputs.append(tf.pad(hidden, [[0, 0], [0, 1]], constant_values=1.0))
-        hidden = tf.matmul(inputs[-1], matrix)
-        if number < len(layers) - 1:
-            hidden = tf.nn.relu(hidden)
-    deltas = [tf.sigmoid(hidden) - y[:, None]]
+    inputs, logits = [Z], tf.matmul(Z, layers[0])
+    for matrix in layers[1:]:
+        inputs.append(tf.pad(tf.nn.relu(logits), [[0, 0], [0, 1]], constant_values=1.0))
+        logits = tf.matmul(inputs[-1], matrix)
+    deltas = [tf.sigmoid(logits) - y[:, None]]
     for matrix, activation in zip(layers[:0:-1], inputs[:0:-1]):
         behind = tf.matmul(deltas[0], matrix, transpose_b=True)
         deltas.insert(0, tf.raw_ops.ReluGrad(gradients=behind, features=activation)[:, :-1])
@@ -57,17 +66,25 @@ def _layers(spec: Dense, weights: tf.Tensor) -> list[tf.Tensor]:
 
 def squared_norms(inputs: list[tf.Tensor], deltas: list[tf.Tensor]) -> tf.Tensor:
     """Return the squared Euclidean norm of each record's gradient, float32 (n,)."""
-    return tf.reduce_sum(_by_layer(inputs) * _by_layer(deltas), 1)
+    return _norms([_squares(a) for a in inputs], deltas)
 
 
-def _by_layer(parts: list[tf.Tensor]) -> tf.Tensor:
-    """Return the squared norm of each row of each part (n, width), float32 (n, parts): one product for all."""
-    owner = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
-    return tf.matmul(tf.square(tf.concat(parts, 1)), tf.constant(np.eye(len(parts), dtype=np.float32)[owner]))
+def _norms(squares: list[tf.Tensor], deltas: list[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n([s * _squares(d) for s, d in zip(squares, deltas)])
 
 
-def clipped_sum(spec: Dense, weights: tf.Tensor, X: tf.Tensor, y: tf.Tensor, clip: tf.Tensor) -> tf.Tensor:
-    """Return Σᵢ gᵢ · min(1, clip / ‖gᵢ‖), float32 (p,): each record's gradient clipped by itself, then added."""
-    inputs, deltas = backpropagate(spec, weights, X, y)
-    scale = tf.minimum(1.0, clip * tf.math.rsqrt(squared_norms(inputs, deltas)))[:, None]  # norm 0 gives 1
+def _squares(rows: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.square(rows), 1)
+
+
+def clipped_sum(
+    spec: Dense, weights: tf.Tensor, Z: tf.Tensor, squares: tf.Tensor, y: tf.Tensor, clip: tf.Tensor
+) -> tf.Tensor:
+    """Return Σᵢ gᵢ · min(1, clip / ‖gᵢ‖), float32 (p,): each record's gradient clipped by itself, then added.
+
+    `Z` (n, d + 1) and `squares` (n,) are what `joined` makes of the records.
+    """
+    inputs, deltas = _backpropagate(spec, weights, Z, y)
+    norms = _norms([squares, *(_squares(a) for a in inputs[1:])], deltas)
+    scale = tf.minimum(1.0, clip * tf.math.rsqrt(norms))[:, None]  # norm 0 gives 1
     return tf.concat([tf.reshape(tf.matmul(a, d * scale, transpose_a=True), [-1]) for a, d in zip(inputs, deltas)], 0)
