@@ -70,7 +70,8 @@ class DpConfig:
         """Return the weights (p,) after the private steps, in blocks of steps that draw their randomness at once."""
         rate, clip, sigma, learning_rate = (parameters[i] for i in (0, 2, 3, 4))
         steps, size = tf.cast(parameters[1], tf.int32), self.spec.size
-        n, longest, records = tf.shape(X)[0], max(1, BLOCK // size), (*joined(X), y)
+        n, longest = tf.shape(X)[0], max(1, BLOCK // size)
+        Z, squares = joined(X)
         pace = learning_rate / (rate * tf.cast(n, tf.float32))
         secret = self.noise is NoiseSource.SYSTEM
         key = _join(parameters[5:9]) if secret else seed
@@ -88,7 +89,8 @@ class DpConfig:
 
             def step(number: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
                 rows = batches.read(number)
-                total = clipped_sum(self.spec, w, *(tf.gather(part, rows) for part in records), clip)
+                z, norms, labels = (tf.gather(part, rows) for part in (Z, squares, y))
+                total = clipped_sum(self.spec, w, z, norms, labels, clip)
                 return number + 1, tf.ensure_shape(w - pace * (total + tf.gather(noises, number)), weights.shape)
 
             return start + count, tf.while_loop(lambda number, _: number < count, step, (tf.constant(0), w))[1]
