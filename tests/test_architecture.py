@@ -21,6 +21,7 @@ ALLOWED = {
     "robust": {"attacks", "ehr", "federated"},
     "system": {"ehr", "federated", "privacy", "stpc", "ledger"},
     "baselines": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "system", "study"},
+    "ablation": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "baselines", "system"},
     "detection": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "robust", "system", "study"},
 }
 ROOT_MODULES = {"errors", "seeds", "ticket", "__init__", "__main__", "doctor"}
