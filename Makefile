@@ -55,7 +55,7 @@ test-fast: setup-dev  ## run the tests that take seconds
 bench: setup-dev  ## time our parts against their peers, in one run; ratios and figures in build/bench
 	@$(PYTHON) tools/setup_env.py peers
 	@mkdir -p build/bench
-	@for part in federated stpc; do echo "bench: $$part"; \
+	@for part in federated stpc system; do echo "bench: $$part"; \
 	    $(VENV)/python benchmarks/bench_$$part.py --peers .venv-peers/bin/python > build/bench/$$part.json || exit 1; done
 	@echo "bench: ledger"; $(VENV)/python benchmarks/bench_ledger.py > build/bench/ledger.json
 	@$(VENV)/python benchmarks/draw.py build/bench/federated.json
