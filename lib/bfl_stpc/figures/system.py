@@ -64,3 +64,100 @@ def who_sees_what(fig: Figure, data: Mapping[str, Any]) -> None:
         ax.axhline(0, color="0.3", lw=0.7)
     for ax in (left, middle):
         ax.set_xticks(list(places))
+
+
+def waterfall(fig: Figure, data: Mapping[str, Any]) -> None:
+    """Draw one round as a waterfall: each phase begins where the one before it ends.
+
+    Args:
+        fig: an empty figure.
+        data: `phases`, records with `phase` and `ms` in the round's order; `plain_ms`, a plain round of TFF.
+    """
+    fig.set_size_inches(FULL, 0.24 * len(data["phases"]) + 0.9)
+    ax, begin = fig.subplots(), 0.0
+    total = sum(row["ms"] for row in data["phases"])
+    for place, row in enumerate(data["phases"]):
+        color = COLORS["green"] if row["phase"] == "train" else COLORS["blue"]
+        ax.barh(place, row["ms"], left=begin, height=0.7, color=color)
+        begin += row["ms"]
+        shown = f"{row['ms']:,.0f} ms" if row["ms"] >= 10 else f"{row['ms']:.1f} ms"
+        ax.annotate(shown, (begin, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5)
+    ax.axvline(data["plain_ms"], color=COLORS["black"], lw=0.9, ls="--")
+    ax.annotate(
+        "a plain round of TFF", (data["plain_ms"], len(data["phases"]) - 0.6), xytext=(4, 0),
+        textcoords="offset points", fontsize=7, va="bottom",
+    )  # fmt: skip
+    ax.set_yticks(range(len(data["phases"])), [row["phase"] for row in data["phases"]])
+    ax.invert_yaxis()
+    ax.set(xlabel="milliseconds since the round began", xlim=(0, 1.13 * total))
+    ax.tick_params(axis="y", length=0)
+
+
+def bytes_by_sender(fig: Figure, data: Mapping[str, Any]) -> None:
+    """Draw what each kind of role sends in a round, by phase.
+
+    Args:
+        fig: an empty figure.
+        data: `phases` (n names); `series`, records with `label` and `kilobytes` (n).
+    """
+    fig.set_size_inches(FULL, 2.7)
+    axes = fig.subplots(1, len(data["series"]), sharey=True)
+    for ax, series, color in zip(axes, data["series"], ("blue", "orange", "purple")):
+        _bars(ax, data["phases"], series["kilobytes"], COLORS[color], f"{series['label']}, kilobytes")
+    axes[0].set_yticks(range(len(data["phases"])), data["phases"])
+    axes[0].invert_yaxis()
+
+
+def protections(fig: Figure, data: Mapping[str, Any]) -> None:
+    """Draw the time of a round under each protection as a ratio to the plain round of the same turn.
+
+    Args:
+        fig: an empty figure.
+        data: `names` (n); `median`, `low`, `high` (n), ratios and their quartiles.
+    """
+    fig.set_size_inches(FULL, 0.3 * len(data["names"]) + 0.8)
+    ax, rows = fig.subplots(), range(len(data["names"]))
+    ax.hlines(rows, 1, data["median"], color=COLORS["grey"], lw=1)
+    ax.hlines(rows, data["low"], data["high"], color=COLORS["blue"], lw=4, alpha=0.4)
+    ax.plot(data["median"], rows, "o", color=COLORS["blue"], ms=5)
+    for row, value, high in zip(rows, data["median"], data["high"]):
+        ax.annotate(f"{value:.2f} ×", (max(value, high), row), xytext=(7, 0), textcoords="offset points", va="center")
+    ax.axvline(1, color=COLORS["black"], lw=0.9, ls="--")
+    ax.set_yticks(rows, data["names"])
+    ax.invert_yaxis()
+    ax.set(xlabel="time of a round ÷ plain round of the same turn", xlim=(0, 1.15 * max(data["high"])))
+
+
+def scaling(fig: Figure, data: Mapping[str, Any]) -> None:
+    """Draw rounds measured and on paper against hospitals and parameters, and each role's work up to many hospitals.
+
+    Args:
+        fig: an empty figure.
+        data: `measured`, records with `hospitals`, `parameters`, `seconds`; `by_hospitals` and `by_parameters`, curves
+            of the model, records with `label`, `x`, `seconds`, and `at`, what the points on the curve share; `roles`,
+            records with `label`, `x` (hospitals) and `seconds`.
+    """
+    fig.set_size_inches(FULL, 2.9)
+    left, middle, right = fig.subplots(1, 3)
+    colors = [COLORS[name] for name in ("blue", "orange", "green", "purple")]
+    panels = ((left, "by_hospitals", "hospitals", "parameters"), (middle, "by_parameters", "parameters", "hospitals"))
+    for ax, curves, along, fixed in panels:
+        for curve, color, marker in zip(data[curves], colors, "os^v"):
+            ax.plot(curve["x"], curve["seconds"], color=color, lw=1)
+            found = [row for row in data["measured"] if row[fixed] == curve["at"]]
+            ax.plot([r[along] for r in found], [r["seconds"] for r in found], marker, color=color, ms=4)
+            _end(ax, curve, color)
+        ax.set(xlabel=along, ylabel="seconds a round, one core")
+    for curve, color in zip(data["roles"], colors):
+        right.plot(curve["x"], curve["seconds"], color=color, lw=1.2)
+        _end(right, curve, color)
+    right.set(xlabel="hospitals", ylabel="seconds of one role, on paper")
+    for ax in (left, middle, right):
+        ax.set(xscale="log", yscale="log")
+        ax.set_xlim(right=ax.get_xlim()[1] * 12)
+
+
+def _end(ax: Axes, curve: Mapping[str, Any], color: str) -> None:
+    """Write a curve's name at its end."""
+    end = (curve["x"][-1], curve["seconds"][-1])
+    ax.annotate(curve["label"], end, xytext=(3, 0), textcoords="offset points", va="center", fontsize=6, color=color)
