@@ -222,7 +222,8 @@ class Rounds:
         expected = commitment_of(ticket, identity.address, digest, identity.salt(ticket.context() + digest))
         found = bytes(self.contract.ask("upload", ticket.round, self.registry.place(identity.name))[0])
         if found != expected:
-            message = f"{identity.name} committed to another upload in round {ticket.round} than {digest.hex()}"
+            did = "committed to another upload" if any(found) else "committed to no upload"
+            message = f"{identity.name} {did} in round {ticket.round}; this one has SHA-256 {digest.hex()}"
             raise UploadMismatch(message, "FLRoundCommitmentMismatch", {"committed": found, "given": expected})
 
     def revealed(self, ticket: Ticket) -> dict[str, bytes]:

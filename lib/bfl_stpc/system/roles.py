@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from bfl_stpc import federated, privacy, stpc
-from bfl_stpc.errors import DuplicateUpload, FederatedError, Foreign, OutOfOrder
+from bfl_stpc.errors import DuplicateUpload, FederatedError, Foreign, OutOfOrder, RoundNotOpen
 from bfl_stpc.ledger import Action, Approval, Identity, Ledger, Purpose, Result
 from bfl_stpc.seeds import derive_seed
 from bfl_stpc.stpc.party import RoundSecrets
@@ -241,7 +241,7 @@ class Hospital:
         with self.meter.step("commit", self.name) as step:
             try:
                 step.gas = self.book.commit(self.identity, ticket, upload.digest).gas
-            except DuplicateUpload:
+            except (DuplicateUpload, RoundNotOpen):  # the last one's moved the round on
                 self.book.rounds.check_own_commitment(self.identity, ticket, upload.digest)
 
     @answers(AGGREGATOR, kept=False)
@@ -259,7 +259,7 @@ class Hospital:
         with self.meter.step("commit", self.name) as step:
             try:
                 step.gas = self.book.reveal(self.identity, ticket, upload.digest).gas
-            except DuplicateUpload:
+            except (DuplicateUpload, RoundNotOpen):  # the last one's moved the round on
                 self.book.check_commitment(self.name, ticket, upload.digest)
 
     @answers(AGGREGATOR)
