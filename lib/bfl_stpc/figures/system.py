@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from bfl_stpc.figures.style import COLORS, FULL
 
@@ -154,6 +155,7 @@ def scaling(fig: Figure, data: Mapping[str, Any]) -> None:
     right.set(xlabel="hospitals", ylabel="seconds of one role, on paper")
     for ax in (left, middle, right):
         ax.set(xscale="log", yscale="log")
+        ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_xlim(right=ax.get_xlim()[1] * 12)
 
 
