@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from bfl_stpc import detection
-from bfl_stpc.detection import Level, Outcome
-from bfl_stpc.errors import ConfigError
+from bfl_stpc.detection import Outcome
 from bfl_stpc.ledger import Chain, Challenge, Contract, Identity, Registry
 
 # kind → (the levels that mean something in this system, how one is injected)
@@ -63,15 +62,3 @@ class Door:
 class _Elsewhere:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-
-
-def level_of(kind: str, name: str) -> Level:
-    """Return a level of the catalogue by name.
-
-    Raises:
-        ConfigError: the kind has no such level.
-    """
-    for level in detection.load().kinds[kind].levels:
-        if level.name == name:
-            return level
-    raise ConfigError(f"{kind} has no level {name!r} in the catalogue")
