@@ -294,7 +294,7 @@ def limits(model: Model, parameters: int) -> list[Limit]:
         Limit(
             "the ledger's hour for a phase",
             first(slow(LEDGER)),
-            "one transaction for many hospitals, with their signatures in it; or a node whose EVM is compiled, behind the same calls",
+            "one transaction for many hospitals, with their signatures in it; or a node with a compiled EVM",
         ),
         Limit(
             "a hospital's hour",
