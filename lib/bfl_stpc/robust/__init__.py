@@ -1,6 +1,7 @@
 """Robust aggregation under secure sums: random groups, robust rules over them, and who is to blame."""
 
 from bfl_stpc.robust.defence import Defence, Thresholds, Trace, accused, calibrate, defences
+from bfl_stpc.robust.exposure import in_one_round, over_rounds
 from bfl_stpc.robust.groups import clip, draw_groups, group_means, isolation_risk, smallest_group
 from bfl_stpc.robust.rules import RULES, rule
 from bfl_stpc.robust.scene import PATTERN, Scene, draw_scene
@@ -24,8 +25,10 @@ __all__ = [
     "draw_scene",
     "first_round",
     "group_means",
+    "in_one_round",
     "intersect",
     "isolation_risk",
+    "over_rounds",
     "rule",
     "simulate",
     "smallest_group",
