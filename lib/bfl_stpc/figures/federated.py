@@ -30,21 +30,21 @@ def convergence(fig: Figure, data: Mapping[str, Any]) -> None:
     for curve in data["hospitals"].values():
         ax.plot(rounds, percent * np.asarray(curve), color=COLORS["sky"], lw=0.6, alpha=0.8)
     ax.plot(rounds, percent * np.asarray(data["pooled"]), color=COLORS["blue"], lw=1.8)
-    # A line's name, its height, and on which side of the line the name goes.
-    level(ax, percent * data["ceiling"], "Bayes ceiling", "grey", "--", 3)
-    level(ax, percent * data["centralised"], "all data pooled", "black", ":", -9)
-    for name, color, y in (("all patients", "blue", 0.14), ("each hospital's patients", "sky", 0.05)):
-        ax.text(0.98, y, name, transform=ax.transAxes, ha="right", color=COLORS[color], fontsize=7)
+    ax.axhline(percent * data["ceiling"], color=COLORS["grey"], ls="--", lw=0.9)
+    ax.axhline(percent * data["centralised"], color=COLORS["black"], ls=":", lw=0.9)
+    names = {"Bayes ceiling (dashed)": "grey", "all data pooled (dotted)": "black", "all patients": "blue",
+             "each hospital's patients": "sky"}  # fmt: skip
+    for row, (name, color) in enumerate(names.items()):
+        ax.text(0.98, 0.29 - 0.08 * row, name, transform=ax.transAxes, ha="right", color=COLORS[color], fontsize=7)
     start = np.quantile([curve[0] for curve in data["hospitals"].values()], 0.25)
-    ax.set(xlabel="round", ylabel="test accuracy (%)", ylim=(percent * start - 2, 100), xlim=(rounds[0], rounds[-1]))
+    ax.set(xlabel="round", ylabel="test accuracy (%)", ylim=(percent * start - 3, 100), xlim=(rounds[0], rounds[-1]))
 
 
 def level(ax: Axes, y: float, name: str, color: str, style: str, offset: float) -> None:
     """Draw a named horizontal line; the name stands `offset` points above it, or below if negative."""
     ax.axhline(y, color=COLORS[color], ls=style, lw=0.9)
-    behind = {"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8}
     ax.annotate(name, (0.02, y), xycoords=("axes fraction", "data"), xytext=(0, offset), textcoords="offset points",
-                color=COLORS[color], fontsize=7, bbox=behind)  # fmt: skip
+                color=COLORS[color], fontsize=7)  # fmt: skip
 
 
 def roc(fig: Figure, data: Mapping[str, Any]) -> None:

@@ -95,7 +95,7 @@ def client_level(fig: Figure, data: Mapping[str, Any]) -> None:
     k = np.asarray(data["hospitals"])
     for name, color, style in (("signal", "blue", "o-"), ("noise", "red", "s--")):
         ax.plot(k, data[name], style, color=COLORS[color])
-    ax.annotate("mean update", (k[0], data["signal"][0]), xytext=(0, -11), textcoords="offset points",
+    ax.annotate("mean update", (k[0], data["signal"][0]), xytext=(0, -22), textcoords="offset points",
                 color=COLORS["blue"], fontsize=7)  # fmt: skip
     ax.annotate("noise", (k[0], data["noise"][0]), xytext=(6, 2), textcoords="offset points",
                 color=COLORS["red"], fontsize=7)  # fmt: skip
