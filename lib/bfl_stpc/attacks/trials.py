@@ -293,8 +293,9 @@ class Inversion(_Victims):
     @cached_property
     def _pools(self) -> NDArray[np.int64]:
         """The victim and POOL − 1 other patients, none of its own hospital, (trials, POOL)."""
-        rng, everyone = self._rng("pools"), np.arange(len(self.setting.y))
-        others = [rng.choice(np.setdiff1d(everyone, own), POOL - 1, replace=False) for own in self.rows]
+        rng, n = self._rng("pools"), len(self.setting.y)
+        drawn = [rng.choice(n, POOL - 1 + self.batch, replace=False) for _ in self.rows]
+        others = [some[~np.isin(some, own)][: POOL - 1] for some, own in zip(drawn, self.rows)]
         return np.concatenate([self.rows[:, :1], np.stack(others)], axis=1)
 
     def _quality(self, found: NDArray[np.floating]) -> tuple[float, float]:
