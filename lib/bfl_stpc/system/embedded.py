@@ -9,13 +9,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bfl_stpc import federated, ledger, privacy, stpc
-from bfl_stpc.errors import ConfigError, PeerLost
+from bfl_stpc import federated, ledger
+from bfl_stpc.errors import PeerLost
 from bfl_stpc.seeds import derive_seed
 from bfl_stpc.system.consortium import Consortium
+from bfl_stpc.system.founding import Articles
 from bfl_stpc.system.meter import Meter
 from bfl_stpc.system.node import Node, RemoteChain
-from bfl_stpc.system.roles import AGGREGATOR, AUTHORITY, LEDGER, Authority, Charter, Hospital
+from bfl_stpc.system.roles import AGGREGATOR, AUTHORITY, LEDGER, Authority
 from bfl_stpc.system.service import Caller, Role, Service
 from bfl_stpc.system.store import Store
 from bfl_stpc.system.wire import Endpoint
@@ -95,19 +96,15 @@ def found(
         ConfigError: DP-SGD without a promise, or a promise without DP-SGD.
         ParameterError: too many hospitals for the fixed-point fields.
     """
-    names = list(records)
-    configs = {name: config[name] if isinstance(config, Mapping) else config for name in names}
-    for name, each in configs.items():
-        if isinstance(each, privacy.DpConfig) != (promise is not None):
-            raise ConfigError(f"{name}: DP-SGD and a promise (ε, δ) belong together: give both or neither")
-    params = stpc.Parameters.widest(len(names), clip=clip, weighting=stpc.Weighting.RECORDS, max_records=max_records)
+    articles = Articles(tuple(records), config, experiment, clip, max_records, promise)
+    names, params, threshold = articles.hospitals, articles.params, articles.threshold
     third = (AGGREGATOR, AUTHORITY, LEDGER) if node else (AGGREGATOR, AUTHORITY)
     keep = {name: Store(stores / f"{name}.sqlite" if stores else None) for name in (*names, *third)}
     keys = {name: Ed25519PrivateKey.generate() for name in keep}
     cards = {name: key.public_key().public_bytes_raw() for name, key in keys.items()}
-    charter = Charter(cards, params, Authority(AUTHORITY, params, keep[AUTHORITY]).keys.public_key, clip, experiment)
+    charter = articles.charter(cards, Authority(AUTHORITY, params, keep[AUTHORITY]).keys.public_key)
     identities = {name: ledger.Identity.derive(name, derive_seed("identity", seed)) for name in (*names, *third)}
-    admin, threshold = ledger.Identity.derive("consortium", derive_seed("identity", seed)), len(names) // 2 + 1
+    admin = ledger.Identity.derive("consortium", derive_seed("identity", seed))
     transport, meter = InProcess(), Meter()
 
     def endpoint(name: str) -> Endpoint:
@@ -134,15 +131,13 @@ def found(
             return Service(Node(keep[name]), end)
         if name == AUTHORITY:
             return Service(Authority(name, params, keep[name], view(end)), end)
-        role = Hospital(
-            identity=identities[name],
+        role = articles.hospital(
+            identities[name],
             signing_key=keys[name],
             data=records[name],
-            config=configs[name],
             charter=charter,
             book=view(end),
             store=keep[name],
-            budget=privacy.Budget(name, *promise) if promise else None,
             pseudonyms=pseudonyms[name] if pseudonyms else None,
         )
         return Service(role, end)
@@ -151,7 +146,7 @@ def found(
     transport.services |= {name: build() for name, build in builders.items() if name not in transport.services}
     return EmbeddedConsortium(
         charter=charter,
-        hospitals=tuple(names),
+        hospitals=names,
         book=book,
         caller=Caller(own, transport, meter),
         store=keep[AGGREGATOR],

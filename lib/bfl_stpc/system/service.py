@@ -87,7 +87,7 @@ class Service:
             value = self._once(sender, round, kind, arguments, hashlib.sha256(content).digest())
             reply: list[Any] = [True, value]
         except BflError as error:
-            reply = [False, encode(_described(error))]
+            reply = [False, described(error)]
         steps = self.role.meter.steps[first:]
         del self.role.meter.steps[first:]  # they travel with the answer
         return encode([*reply, steps])
@@ -206,7 +206,7 @@ class Caller:
         steps[0].asked, steps[-1].sent = sent, received
         self.meter.steps.extend(steps)
         if not good:
-            raise _error(value)
+            raise error_of(value)
         return decode(value, gives)
 
 
@@ -228,14 +228,14 @@ def _accepted(method: Callable[..., Any]) -> Any:
     return types.GenericAlias(tuple, tuple(hints.values()))
 
 
-def _described(error: BflError) -> list[Any]:
+def described(error: BflError) -> bytes:
+    """Return name and message of an error, and what the contract said where one raised it, for `error_of`."""
     values = getattr(error, "values", None)
-    if isinstance(values, dict):
-        return [type(error).__name__, str(error), getattr(error, "error", ""), values]
-    return [type(error).__name__, str(error)]
+    contract = [getattr(error, "error", ""), values] if isinstance(values, dict) else []
+    return encode([type(error).__name__, str(error), *contract])
 
 
-def _error(description: bytes) -> BflError:
+def error_of(description: bytes) -> BflError:
     """Return the error that a role describes; one that needs more than a message, as the nearest above it."""
     name, message, *contract = decode(description, Any)
     kind: Any = getattr(errors, str(name), None)
