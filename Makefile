@@ -8,7 +8,9 @@ BFL     := $(VENV)/python -m bfl_stpc
 
 # make sets a misspelt variable without a word; here it is refused.
 KNOWN   := PYTHON PROFILE ONLY GROUPS
-UNKNOWN := $(filter-out $(KNOWN),$(foreach v,$(MAKEOVERRIDES),$(firstword $(subst =, ,$(v)))))
+SPACE   := $(subst ,, )
+GIVEN   := $(subst \$(SPACE),_,$(MAKEOVERRIDES)) # a value may hold several words
+UNKNOWN := $(filter-out $(KNOWN),$(foreach v,$(GIVEN),$(firstword $(subst =, ,$(v)))))
 ifneq ($(strip $(UNKNOWN)),)
 $(error unknown parameter $(UNKNOWN): choose among $(KNOWN))
 endif
