@@ -19,7 +19,7 @@ $(error unknown profile $(PROFILE): choose smoke, quick or paper)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev doctor reproduce verify figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
+.PHONY: help setup setup-dev setup-study doctor reproduce verify figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
 
 help:  ## print this list
 	@$(PYTHON) tools/help.py
@@ -28,12 +28,15 @@ setup:  ## install the locked environment into .venv (GROUPS="dev book ..." adds
 	@$(PYTHON) tools/setup_env.py $(GROUPS)
 
 setup-dev:
-	@$(PYTHON) tools/setup_env.py dev
+	@$(PYTHON) tools/setup_env.py dev distributed real
+
+setup-study: # what the notebooks run on: notebook 07 places roles by Ray, notebook 11 reads packaged tables
+	@$(PYTHON) tools/setup_env.py distributed real
 
 doctor: setup  ## check this machine: a kernel, a TFF step, an HE round trip, an EVM transaction
 	@$(BFL) doctor
 
-reproduce: setup  ## run every notebook that is out of date (PROFILE=smoke|quick|paper, ONLY="00 01")
+reproduce: setup-study  ## run every notebook that is out of date (PROFILE=smoke|quick|paper, ONLY="00 01")
 	@$(BFL) reproduce --profile $(PROFILE) $(ONLY)
 
 verify: setup  ## hold every claim of the paper beside what was measured

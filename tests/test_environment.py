@@ -141,6 +141,12 @@ def test_make_alone_lists_every_public_target_with_a_time():
     assert re.search(r"reproduce +\d+ ", listed)
 
 
+def test_a_parameter_may_hold_several_words():
+    outcome = make("-n", "setup", "GROUPS=dev book", "ONLY=00 01")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "setup_env.py dev book" in outcome.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

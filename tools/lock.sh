@@ -15,5 +15,6 @@ compile base "$@" pyproject.toml
 compile uv "$@" tools/uv.in -c locks/base.txt
 compile dev "$@" pyproject.toml --group dev -c locks/base.txt
 compile distributed "$@" pyproject.toml --group distributed -c locks/dev.txt
-compile book "$@" pyproject.toml --group book -c locks/distributed.txt
+compile real "$@" pyproject.toml --group real -c locks/distributed.txt
+compile book "$@" pyproject.toml --group book -c locks/real.txt
 compile peers "$@" --group peers

@@ -1,6 +1,6 @@
 """Install the locked environment into .venv; needs Python 3.11 alone, and does nothing when nothing changed.
 
-Usage: python3.11 tools/setup_env.py [GROUP ...]   groups dev, distributed, book: added to those installed before
+Usage: python3.11 tools/setup_env.py [GROUP ...]   groups dev, distributed, real, book: added to those installed before
        python3.11 tools/setup_env.py peers         the peers' environment of their own, .venv-peers
 """
 
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = ("dev", "distributed", "book")
+GROUPS = ("dev", "distributed", "real", "book")
 NEEDED_GIB = 6  # 3.5 installed; the rest is what the installer keeps meanwhile
 NEEDED_GLIBC = (2, 31)  # TFF's wheel is tagged manylinux_2_31
 
