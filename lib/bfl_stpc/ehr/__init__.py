@@ -8,6 +8,7 @@ from bfl_stpc.ehr.fhir import export_fhir, to_fhir
 from bfl_stpc.ehr.generate import generate
 from bfl_stpc.ehr.splits import Split, split
 from bfl_stpc.ehr.storage import load, save
+from bfl_stpc.ehr.tabular import Tabular
 
 __all__ = [
     "Ceiling",
@@ -15,6 +16,7 @@ __all__ = [
     "CohortConfig",
     "Features",
     "Split",
+    "Tabular",
     "bayes_roc",
     "ceiling",
     "cohort_sha256",

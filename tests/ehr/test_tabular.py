@@ -1,0 +1,47 @@
+"""The common type of real tables: its parts agree, and shuffling takes the signal only."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bfl_stpc.ehr.tabular import Tabular
+from bfl_stpc.errors import DataError
+from bfl_stpc.seeds import generator
+
+
+@pytest.fixture
+def table():
+    X = np.arange(12, dtype=np.float32).reshape(6, 2)
+    y = np.array([0, 1, 1, 0, 0, 1], np.int8)
+    return Tabular("toy", X, y, np.array([0, 0, 0, 1, 1, 1], np.int16), ("a", "b"), ("u", "v"), "ill")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"y": np.zeros(5, np.int8)}, "one table"),
+        ({"columns": ("u",)}, "one table"),
+        ({"y": np.full(6, 2, np.int8)}, "labels"),
+        ({"X": np.full((6, 2), np.inf, np.float32)}, "'u' is infinite"),
+        ({"hospitals": ("a", "b", "c")}, "needs a patient"),
+        ({"groups": {"sex": np.array(["m"])}}, "sex"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(table, change, said):
+    with pytest.raises(DataError, match=said):
+        replace(table, **change)
+
+
+def test_shuffling_keeps_each_hospitals_share(table):
+    dealt = table.shuffled(generator("test", 3))
+    assert [dealt.y[dealt.at(k)].sum() for k in (0, 1)] == [table.y[table.at(k)].sum() for k in (0, 1)]
+    assert (dealt.X == table.X).all()
+    assert any((table.shuffled(generator("test", s)).y != table.y).any() for s in range(5))
+
+
+def test_the_digest_sees_every_part(table):
+    X = table.X.copy()
+    X[0, 0] += 1
+    others = [replace(table, X=X), replace(table, y=1 - table.y), replace(table, columns=("u", "w"))]
+    assert len({table.sha256, *(other.sha256 for other in others)}) == 4
