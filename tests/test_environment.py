@@ -23,7 +23,7 @@ def pins(lock):
 
 
 def test_locks_hold_hashes_and_no_address():
-    assert {lock.stem for lock in LOCKS} == {"base", "book", "dev", "distributed", "peers", "uv"}
+    assert {lock.stem for lock in LOCKS} == {"base", "book", "dev", "distributed", "peers", "real", "uv"}
     for lock in LOCKS:
         text = lock.read_text()
         assert not re.search(r"https?:|--(extra-)?index|--find-links| @ ", text), lock
@@ -43,7 +43,7 @@ def test_base_lock_holds_the_design_card():
 
 def test_groups_add_to_the_base_without_changing_it():
     base = pins(ROOT / "locks" / "base.txt")
-    for group in ("dev", "distributed", "book"):
+    for group in ("dev", "distributed", "real", "book"):
         lock = pins(ROOT / "locks" / f"{group}.txt")
         assert {name: lock.get(name) for name in base} == base, group
 
