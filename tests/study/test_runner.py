@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 
 REPRODUCE = ("reproduce", "--profile", "smoke")
@@ -42,6 +43,24 @@ def test_executed_notebook_and_log_are_kept_without_absolute_paths(small_study):
     log = (small_study.root / "build/smoke/logs/01_first.log").read_text()
     assert "hello from the first" in log
     assert "# finished" in log
+
+
+def test_changed_prose_reaches_the_executed_notebook_and_runs_nothing(small_study):
+    assert small_study.run(*REPRODUCE).returncode == 0
+    path = small_study.root / "notebooks" / "01_first.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0]["source"] = "# Better words"
+    notebook.cells.insert(4, nbformat.v4.new_markdown_cell("And a remark."))
+    nbformat.write(notebook, path)
+    again = small_study.run(*REPRODUCE)
+    assert "0 notebooks to run, 2 up to date" in again.stdout
+    assert "put changed prose into 1 executed notebooks" in again.stdout
+    executed = nbformat.read(small_study.root / "build/smoke/notebooks/01_first.ipynb", as_version=4)
+    kinds = [cell["cell_type"][0] for cell in executed.cells]
+    assert "".join(kinds) == "mccccmc"  # one code cell is papermill's own
+    assert executed.cells[0]["source"] == "# Better words"
+    assert executed.cells[4]["outputs"][0]["text"] == "hello from the first\n"
+    assert "changed prose" not in small_study.run(*REPRODUCE).stdout
 
 
 def test_failure_names_notebook_cell_error_and_partial_and_keeps_the_finished(small_study):

@@ -25,7 +25,7 @@ class Notebook:
         needs: notebooks whose results it reads.
         code: its code cells, joined.
         cells: number of its cells.
-        text: canonical bytes of its cells, without outputs, counts or ids.
+        text: canonical bytes of its code cells, without outputs, counts or ids.
     """
 
     name: str
@@ -53,7 +53,8 @@ def load(path: Path) -> Notebook:
     # Magics are not Python: the import scan must not stumble over a line such as %matplotlib inline.
     lines = "\n".join(source for kind, source in cells if kind == "code").splitlines()
     code = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
-    return Notebook(path.stem, path, needs, code, len(cells), to_json(cells))
+    text = to_json([source for kind, source in cells if kind == "code"])
+    return Notebook(path.stem, path, needs, code, len(cells), text)
 
 
 def discover() -> dict[str, Notebook]:
@@ -105,7 +106,7 @@ def select(notebooks: Mapping[str, Notebook], only: Sequence[str]) -> dict[str, 
 def keys(notebooks: Mapping[str, Notebook], profile: Profile) -> dict[str, str]:
     """Return the key of each notebook: equal keys mean that a kept result is still the result.
 
-    A key covers the notebook's text, its settings, the cohort's size and seeds, the source files that it
+    A key covers the notebook's code cells, its settings, the cohort's size and seeds, the source files that it
     imports, the lock files, and the keys of the notebooks that it needs.
     """
     common = to_json([profile.name, profile.patients, profile.hospitals, profile.seeds, lock_hash()])

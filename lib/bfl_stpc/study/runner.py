@@ -22,7 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 
 from bfl_stpc.errors import NotebookFailed, StudyError
-from bfl_stpc.study import paths, redraw
+from bfl_stpc.study import paths, prose, redraw
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.notebooks import Notebook, discover, keys, select
 from bfl_stpc.study.profiles import load_profile
@@ -176,7 +176,7 @@ def run_notebook(notebook: Notebook, profile: str, key: str, console: Console) -
             raise failure(notebook, partial, watch, error) from None
     if not (staged / "finished.json").exists():
         raise NotebookFailed(f"{notebook.name} ended without run.finish(): its last cell must call it")
-    write_atomic(build / "notebooks" / partial.name, without_paths(partial))
+    write_atomic(prose.executed_path(profile, notebook.name), without_paths(partial))
     partial.unlink()
     redraw.publish(staged / "figures", profile)
     replace_folder(staged, results_folder(profile, notebook.name))
@@ -220,6 +220,9 @@ def reproduce(profile: str, *, only: Sequence[str] = (), console: Console) -> di
             ran[name] = run_notebook(notebooks[name], profile, key_of[name], console)
             total = clock(time.monotonic() - begun)
             console.print(f"[{len(ran)}/{len(stale)}] {name} finished in {clock(ran[name])} (total {total})")
+    reworded = [name for name, notebook in wanted.items() if prose.refresh(notebook, profile)]
+    if reworded:
+        console.print(f"put changed prose into {len(reworded)} executed notebooks")
     redrawn = redraw.redraw_stale(profile)
     if redrawn:
         console.print(f"redrew {len(redrawn)} figures whose style or plot function changed")
