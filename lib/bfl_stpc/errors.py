@@ -4,7 +4,8 @@ BflError
 ├── ConfigError               a profile, parameter or setting that does not exist or does not fit
 ├── DataError                 input data cannot be used
 │   ├── SchemaError           a table breaks its schema: column, row and rule are named
-│   └── IntegrityError        bytes differ from their recorded SHA-256
+│   ├── IntegrityError        bytes differ from their recorded SHA-256
+│   └── DataMissing           real data are neither here nor to be downloaded, or an optional package is not installed
 ├── FederatedError            local training or aggregation of weights cannot proceed
 ├── PrivacyError              a differential-privacy promise cannot be kept
 ├── StpcError                 secure third-party computation refused
@@ -100,6 +101,10 @@ class SchemaError(DataError):
 
 class IntegrityError(DataError):
     """Bytes differ from their recorded SHA-256."""
+
+
+class DataMissing(DataError):
+    """Real data are neither here nor to be downloaded, or the optional package that holds them is not installed."""
 
 
 class FederatedError(BflError):

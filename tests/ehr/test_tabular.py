@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bfl_stpc.ehr.tabular import Tabular
+from bfl_stpc.ehr.tabular import Tabular, age_groups
 from bfl_stpc.errors import DataError
 from bfl_stpc.seeds import generator
 
@@ -34,7 +34,7 @@ def test_parts_that_do_not_fit_are_refused(table, change, said):
 
 
 def test_shuffling_keeps_each_hospitals_share(table):
-    dealt = table.shuffled(generator("test", 3))
+    dealt = table.shuffled(generator("test", 3), within=True)
     assert [dealt.y[dealt.at(k)].sum() for k in (0, 1)] == [table.y[table.at(k)].sum() for k in (0, 1)]
     assert (dealt.X == table.X).all()
     assert any((table.shuffled(generator("test", s)).y != table.y).any() for s in range(5))
@@ -45,3 +45,19 @@ def test_the_digest_sees_every_part(table):
     X[0, 0] += 1
     others = [replace(table, X=X), replace(table, y=1 - table.y), replace(table, columns=("u", "w"))]
     assert len({table.sha256, *(other.sha256 for other in others)}) == 4
+
+
+def test_shuffling_over_all_hospitals_keeps_the_number_only(table):
+    dealt = [table.shuffled(generator("test", s)) for s in range(20)]
+    assert {int(d.y.sum()) for d in dealt} == {3}
+    assert len({int(d.y[d.at(0)].sum()) for d in dealt}) > 1
+
+
+def test_ages_fall_into_groups():
+    assert age_groups(np.array([49.9, 50, 64, 65, np.nan])).tolist() == [
+        "under 50",
+        "50–64",
+        "50–64",
+        "65 and over",
+        "",
+    ]

@@ -26,6 +26,8 @@ class Tabular:
         label: what y = 1 means, in words.
         groups: per attribute ("sex", "age"), the group of each patient, str (n,); empty where it was not recorded.
         source: where the data come from, with licence, in words.
+        reference: per column, centre and spread that are public knowledge, in its unit: what scaling may use where
+            even sums of records would cost privacy. A column of 0 and 1 that is not named has (0.5, 0.5).
 
     Raises:
         DataError: parts disagree in length, a label is not 0 or 1, a hospital has no name or no patient, or X
@@ -41,6 +43,7 @@ class Tabular:
     label: str
     groups: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     source: str = ""
+    reference: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.X)
@@ -68,8 +71,15 @@ class Tabular:
         """Return the rows of one hospital, int64 (n_k,)."""
         return np.flatnonzero(self.hospital == hospital)
 
-    def shuffled(self, generator: np.random.Generator) -> Tabular:
-        """Return the table with labels dealt anew within each hospital: shares stay, all other signal goes."""
+    def shuffled(self, generator: np.random.Generator, *, within: bool = False) -> Tabular:
+        """Return the table with its labels dealt anew, so that nothing can be learned from it.
+
+        Args:
+            generator: decides how.
+            within: whether labels stay in their hospital: each keeps its share, and which hospital it is still tells.
+        """
+        if not within:
+            return replace(self, y=generator.permutation(self.y))
         y = self.y.copy()
         for k in range(len(self.hospitals)):
             y[self.at(k)] = generator.permutation(y[self.at(k)])
@@ -81,3 +91,9 @@ class Tabular:
         head = "\n".join((self.name, *self.columns, "", *self.hospitals)).encode()
         body = (self.X.astype("<f4"), self.y.astype("i1"), self.hospital.astype("<i2"))
         return hashlib.sha256(head + b"".join(part.tobytes() for part in body)).hexdigest()
+
+
+def age_groups(age: NDArray) -> NDArray[np.str_]:
+    """Return the group of each age in years: under 50, 50 to 64, 65 and over; empty where it is not known."""
+    names = np.array(["under 50", "50–64", "65 and over"])[np.digitize(age, (50, 65))]
+    return np.where(np.isnan(age), "", names)
