@@ -1,13 +1,15 @@
 """Imports run one way, and TensorFlow stays out of what does not need it."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-LIB = Path(__file__).parents[1] / "lib" / "bfl_stpc"
+ROOT = Path(__file__).parents[1]
+LIB = ROOT / "lib" / "bfl_stpc"
 # What each package may import of this library, besides itself and the root modules errors, seeds and ticket.
 ALLOWED = {
     "ehr": set(),
@@ -63,3 +65,13 @@ def test_figures_and_results_need_no_tensorflow():
         "sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_picture_is_that_of_todays_imports(tmp_path):
+    spec = importlib.util.spec_from_file_location("draw_architecture", ROOT / "tools" / "draw_architecture.py")
+    drawing = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(drawing)
+    drawing.draw(tmp_path / "architecture.svg")
+    assert (tmp_path / "architecture.svg").read_bytes() == (ROOT / "docs" / "architecture.svg").read_bytes(), (
+        "run `python tools/draw_architecture.py`"
+    )
