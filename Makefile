@@ -2,12 +2,13 @@
 PYTHON  ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= quick
 ONLY    ?=
+JOBS    ?=
 GROUPS  ?=
 VENV    := .venv/bin
 BFL     := $(VENV)/python -m bfl_stpc
 
 # make sets a misspelt variable without a word; here it is refused.
-KNOWN   := PYTHON PROFILE ONLY GROUPS
+KNOWN   := PYTHON PROFILE ONLY JOBS GROUPS
 SPACE   := $(subst ,, )
 GIVEN   := $(subst \$(SPACE),_,$(MAKEOVERRIDES)) # a value may hold several words
 UNKNOWN := $(filter-out $(KNOWN),$(foreach v,$(GIVEN),$(firstword $(subst =, ,$(v)))))
@@ -36,8 +37,8 @@ setup-study: # what the notebooks run on: notebook 07 places roles by Ray, noteb
 doctor: setup  ## check this machine: a kernel, a TFF step, an HE round trip, an EVM transaction
 	@$(BFL) doctor
 
-reproduce: setup-study  ## run every notebook that is out of date (PROFILE=smoke|quick|paper, ONLY="00 01")
-	@$(BFL) reproduce --profile $(PROFILE) $(ONLY)
+reproduce: setup-study  ## run every notebook that is out of date (PROFILE=smoke|quick|paper, ONLY="00 01", JOBS=2)
+	@$(BFL) reproduce --profile $(PROFILE) --jobs "$(JOBS)" $(ONLY)
 
 verify: setup  ## hold every claim of the paper beside what was measured
 	@$(BFL) verify --profile $(PROFILE)

@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=says)
         command.add_argument("--profile", default="quick")
         if name == "reproduce":
+            command.add_argument("--jobs", default="", help="notebooks to run at once; the number of cores if empty")
             command.add_argument("only", nargs="*", help="notebooks, by name or number; what they need runs first")
     commands.add_parser("doctor", help="check this machine")
     strip = commands.add_parser("strip", help="remove outputs from the notebooks")
@@ -38,9 +39,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
         return doctor.examine(console)
     if arguments.command == "reproduce":
-        from bfl_stpc.study import runner
+        from bfl_stpc.study import runner, schedule
 
-        runner.reproduce(arguments.profile, only=arguments.only, console=console)
+        jobs = schedule.jobs_from(arguments.jobs)
+        runner.reproduce(arguments.profile, only=arguments.only, jobs=jobs, console=console)
     elif arguments.command == "verify":
         from bfl_stpc.study import claims, reference
 

@@ -47,7 +47,7 @@ def kernel() -> str:
     import jupyterlab.labapp
     from jupyter_client.manager import start_new_kernel
 
-    from bfl_stpc.study.runner import QUIET_KERNEL, check_kernel
+    from bfl_stpc.study.execution import QUIET_KERNEL, check_kernel
 
     check_kernel()
     try:

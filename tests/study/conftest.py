@@ -25,7 +25,14 @@ class Study:
         self.write("01_first", 'run.record("x", 10)\nprint("hello from the first")')
         self.write("02_second", 'run.record("y", run.result("01_first", "x") + 1)', needs=["01_first"])
 
-    def write(self, name: str, code: str, needs: list[str] | None = None, end: str = "run.finish()") -> Path:
+    def write(
+        self,
+        name: str,
+        code: str,
+        needs: list[str] | None = None,
+        end: str = "run.finish()",
+        timed: bool = False,
+    ) -> Path:
         cells = [
             nbformat.v4.new_markdown_cell(f"# {name}"),
             nbformat.v4.new_code_cell('profile = "smoke"', metadata={"tags": ["parameters"]}),
@@ -35,7 +42,7 @@ class Study:
         ]
         notebook = nbformat.v4.new_notebook(cells=cells)
         notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "p", "language": "python"}}
-        notebook.metadata["bfl"] = {"needs": needs or []}
+        notebook.metadata["bfl"] = {"needs": needs or [], "timed": timed}
         path = self.root / "notebooks" / f"{name}.ipynb"
         nbformat.write(notebook, path)
         return path

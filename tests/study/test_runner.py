@@ -110,6 +110,8 @@ def test_needs_in_a_circle_are_refused(small_study):
     [
         (("reproduce", "--profile", "smok"), "unknown profile 'smok': choose one of smoke, quick, paper; did you mean"),
         (("reproduce", "--profile", "smoke", "99"), "unknown notebook '99'"),
+        (("reproduce", "--profile", "smoke", "--jobs", "two"), "JOBS=two is not a number of notebooks"),
+        (("reproduce", "--profile", "smoke", "--jobs", "0"), "JOBS=0 is not a number of notebooks"),
         (("verify", "--profile", "smoke"), "make reproduce PROFILE=smoke"),
     ],
 )
@@ -184,27 +186,88 @@ def kernels_of(root):
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def started_by(study, name, number):
+    """Code of a notebook that waits until `number` notebooks of the study have begun, and records its threads."""
+    return f"""import os, pathlib, time
+folder = pathlib.Path("{study.root}")
+(folder / "begun_{name}").write_text("")
+deadline = time.monotonic() + 100
+while len(list(folder.glob("begun_*"))) < {number} and time.monotonic() < deadline:
+    time.sleep(0.05)
+run.record("together", len(list(folder.glob("begun_*"))))
+run.record("threads", os.environ.get("TF_NUM_INTRAOP_THREADS", "all"))"""
+
+
+def test_two_run_side_by_side_and_one_that_reports_times_runs_alone(small_study):
+    small_study.write("01_first", started_by(small_study, "a", 3))
+    small_study.write("02_second", started_by(small_study, "b", 3))
+    alone = 'import time\nrun.record("begin", time.monotonic())\ntime.sleep(1)\nrun.record("end", time.monotonic())\n'
+    small_study.write("03_third", alone + started_by(small_study, "c", 1), timed=True)
+    outcome = small_study.run(*REPRODUCE, "--jobs", "2")
+    assert outcome.returncode == 0, outcome.stderr
+    results = {
+        name: json.loads((small_study.results(name) / "results.json").read_text())
+        for name in ("01_first", "02_second", "03_third")
+    }
+    # Each of the two waited for the other; the third began, as the one that runs alone, before both.
+    assert results["01_first"]["together"]["value"] == results["02_second"]["together"]["value"] == 3
+    assert results["03_third"]["together"]["value"] == 1
+    assert [results[name]["threads"]["value"] for name in results] == ["1", "1", "all"]
+    assert outcome.stdout.index("03_third finished") < outcome.stdout.index("01_first: ")
+
+
+def test_a_failure_beside_another_keeps_the_other_and_begins_no_more(small_study):
+    small_study.write("01_first", 'raise ValueError("broken")')
+    log = small_study.root / "build/smoke/logs/01_first.log"
+    wait = f"import pathlib, time\nwhile 'stopped' not in pathlib.Path('{log}').read_text():\n    time.sleep(0.1)\n"
+    small_study.write("02_second", wait + 'time.sleep(2)\nrun.record("y", 1)')
+    small_study.write("03_third", "1", needs=["02_second"])
+    outcome = small_study.run(*REPRODUCE, "--jobs", "2")
+    assert outcome.returncode == 1
+    assert "01_first failed after" in outcome.stdout
+    assert "02_second goes on to its end" in outcome.stdout
+    assert "ValueError: broken" in outcome.stderr
+    assert finished(small_study, "02_second")["results"] == 1
+    assert not small_study.results("03_third").exists()
+    assert kernels_of(small_study.root) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "says"), [("9", "ended by SIGKILL: probably the memory ran out"), ("15", "status 130")]
+)
+def test_a_notebook_whose_process_is_killed_is_named(small_study, code, says):
+    kill = f"import os\nos.kill(int(os.environ['JPY_PARENT_PID']), {code})\nimport time\ntime.sleep(60)"
+    small_study.write("01_first", kill)
+    outcome = small_study.run(*REPRODUCE, "01")
+    assert outcome.returncode == 1
+    assert "the process of 01_first" in outcome.stderr
+    assert says in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interruption_keeps_the_finished_and_leaves_no_kernel(small_study, number):
-    marker = small_study.root / "started"
-    code = f'import pathlib, time\npathlib.Path("{marker}").write_text("")\ntime.sleep(600)'
-    small_study.write("02_second", code, needs=["01_first"])
-    command = [sys.executable, "-m", "bfl_stpc", *REPRODUCE]
+    for name in ("02_second", "03_third"):  # two at once
+        marker = small_study.root / f"started_{name}"
+        code = f'import pathlib, time\npathlib.Path("{marker}").write_text("")\ntime.sleep(600)'
+        small_study.write(name, code, needs=["01_first"])
+    command = [sys.executable, "-m", "bfl_stpc", *REPRODUCE, "--jobs", "2"]
     process = subprocess.Popen(
         command, env=small_study.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
-    while not marker.exists() and time.monotonic() < deadline:
+    while len(list(small_study.root.glob("started_*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert marker.exists()
+    assert len(list(small_study.root.glob("started_*"))) == 2
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "notebooks that had finished are kept" in errors
+    if number != signal.SIGKILL:
+        assert process.returncode == 130
+        assert "notebooks that had finished are kept" in errors
     assert "Traceback" not in errors
     assert finished(small_study, "01_first")["results"] == 1
     assert not small_study.results("02_second").exists()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while kernels_of(small_study.root) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert kernels_of(small_study.root) == []

@@ -23,6 +23,7 @@ class Notebook:
         name: file name without its ending, for example `01_hospitals`.
         path: the .ipynb file.
         needs: notebooks whose results it reads.
+        timed: whether it reports times, and so runs alone.
         code: its code cells, joined.
         cells: number of its cells.
         text: canonical bytes of its code cells, without outputs, counts or ids.
@@ -31,6 +32,7 @@ class Notebook:
     name: str
     path: Path
     needs: tuple[str, ...]
+    timed: bool
     code: str
     cells: int
     text: bytes
@@ -45,7 +47,8 @@ def load(path: Path) -> Notebook:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         cells = [(cell["cell_type"], "".join(cell["source"])) for cell in raw["cells"]]
-        needs = tuple(raw["metadata"].get("bfl", {}).get("needs", ()))
+        about = raw["metadata"].get("bfl", {})
+        needs, timed = tuple(about.get("needs", ())), bool(about.get("timed", False))
     except (ValueError, KeyError, TypeError) as error:
         raise StudyError(
             f"{paths.relative(path)} is not a notebook ({error!r}): restore it with `git checkout`"
@@ -54,7 +57,7 @@ def load(path: Path) -> Notebook:
     lines = "\n".join(source for kind, source in cells if kind == "code").splitlines()
     code = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
     text = to_json([source for kind, source in cells if kind == "code"])
-    return Notebook(path.stem, path, needs, code, len(cells), text)
+    return Notebook(path.stem, path, needs, timed, code, len(cells), text)
 
 
 def discover() -> dict[str, Notebook]:
@@ -106,13 +109,13 @@ def select(notebooks: Mapping[str, Notebook], only: Sequence[str]) -> dict[str, 
 def keys(notebooks: Mapping[str, Notebook], profile: Profile) -> dict[str, str]:
     """Return the key of each notebook: equal keys mean that a kept result is still the result.
 
-    A key covers the notebook's code cells, its settings, the cohort's size and seeds, the source files that it
-    imports, the lock files, and the keys of the notebooks that it needs.
+    A key covers the notebook's code cells, its settings, whether it runs alone, the cohort's size and seeds, the source
+    files that it imports, the lock files, and the keys of the notebooks that it needs.
     """
     common = to_json([profile.name, profile.patients, profile.hospitals, profile.seeds, lock_hash()])
     found: dict[str, str] = {}
     for name, notebook in notebooks.items():
         needed = [found[need] for need in notebook.needs]
-        parts = to_json([source_hash(notebook.code), profile.of(name), needed])
+        parts = to_json([source_hash(notebook.code), profile.of(name), notebook.timed, needed])
         found[name] = sha256(notebook.text, common, parts)
     return found

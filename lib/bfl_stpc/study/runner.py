@@ -1,113 +1,31 @@
-"""Run the notebooks through papermill, in the order of what they need, and keep what is finished."""
+"""Run the notebooks that are out of date, side by side where that changes nothing, and keep what is finished."""
 
 from __future__ import annotations
 
 import json
-import logging
+import multiprocessing
 import os
-import shutil
 import signal
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 
-import nbformat
-import papermill
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
-from papermill.engines import NBClientEngine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 
-from bfl_stpc.errors import NotebookFailed, StudyError
+from bfl_stpc.errors import BflError, NotebookFailed, StudyError
 from bfl_stpc.study import paths, prose, redraw
+from bfl_stpc.study.execution import check_kernel, in_process, terminate_as_interrupt
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.notebooks import Notebook, discover, keys, select
 from bfl_stpc.study.profiles import load_profile
-from bfl_stpc.study.progress import Watch, clock
-from bfl_stpc.study.store import explained, read_json, replace_folder, write_atomic
+from bfl_stpc.study.progress import Board, clock
+from bfl_stpc.study.schedule import startable, ways
+from bfl_stpc.study.store import read_json
 
-# Else every kernel warns that it speaks plain TCP, which here never leaves the machine, and reports the interrupt that
-# Jupyter sends at each shutdown. What a cell raises comes by another way.
-QUIET_KERNEL = ["--IPKernelApp.log_level=50"]
-
-
-class WatchedEngine(NBClientEngine):
-    """papermill's engine, telling a `Watch` of every cell."""
-
-    @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, watch: Watch, **kwargs: Any) -> None:
-        """Execute the notebook that `nb_man` manages, reporting each cell to `watch`."""
-        start, complete = nb_man.cell_start, nb_man.cell_complete
-
-        def cell_start(cell: Any, cell_index: int | None = None, **rest: Any) -> None:
-            watch.cell_start(cell_index or 0)
-            start(cell, cell_index, **rest)
-
-        def cell_complete(cell: Any, cell_index: int | None = None, **rest: Any) -> None:
-            complete(cell, cell_index, **rest)
-            watch.cell_done(cell)
-
-        nb_man.cell_start, nb_man.cell_complete = cell_start, cell_complete
-        super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
-
-
-papermill_engines.register("watched", WatchedEngine)
-
-
-def check_kernel() -> None:
-    """Refuse a `python3` kernel that is not this environment's.
-
-    Raises:
-        StudyError: the kernel is missing, or belongs to another Python (a leftover in the user's Jupyter folder).
-    """
-    try:
-        spec = KernelSpecManager().get_kernel_spec("python3")
-    except NoSuchKernel as error:
-        raise StudyError("the Jupyter kernel python3 is not installed: run `make setup`") from error
-    program = spec.argv[0]
-    ours = program in {"python", "python3", "python3.11"} or (
-        Path(program).exists() and Path(program).absolute() == Path(sys.executable).absolute()
-    )
-    if not ours:
-        raise StudyError(
-            f"the Jupyter kernel python3 in {spec.resource_dir} starts {program}, not this environment's "
-            f"{sys.executable}: remove it with `jupyter kernelspec remove python3`, or unset JUPYTER_PATH"
-        )
-
-
-@contextmanager
-def environment(**variables: str) -> Iterator[None]:
-    """Set environment variables, which the kernel inherits, for the duration of the block."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def terminate_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C, and Ctrl-C as Ctrl-C even where a parent ignores it, so that kernels are shut down."""
-
-    def stop(number: int, frame: object) -> None:
-        # The interrupted cell's task is abandoned; asyncio would print its traceback over our message.
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+PATIENCE = 20.0  # seconds that a notebook has to shut down its kernel before it is killed
 
 
 def finished_key(profile: str, name: str) -> str | None:
@@ -129,60 +47,6 @@ def expected_seconds(profile: str, name: str) -> float | None:
     return json.loads(reference.read_text(encoding="utf-8")).get(profile, {}).get(name)
 
 
-def failure(notebook: Notebook, partial: Path, watch: Watch, error: PapermillExecutionError) -> NotebookFailed:
-    """Return the error that names notebook, cell, cause and the partial notebook."""
-    return NotebookFailed(
-        f"{notebook.name} failed in cell {watch.cell} of {notebook.cells}: {error.ename}: {error.evalue}\n"
-        f"  the notebook up to there: {paths.relative(partial)}"
-    )
-
-
-def without_paths(executed: Path) -> bytes:
-    """Return the executed notebook without the absolute paths that papermill notes in its metadata."""
-    notebook = nbformat.read(executed, as_version=4)
-    for key in ("input_path", "output_path"):
-        notebook.metadata.get("papermill", {}).pop(key, None)
-    return nbformat.writes(notebook).encode()
-
-
-def run_notebook(notebook: Notebook, profile: str, key: str, console: Console) -> float:
-    """Execute one notebook and put its results, figures and executed copy in place; return the seconds it took.
-
-    Raises:
-        NotebookFailed: a cell raised, or the notebook ended without `run.finish()`.
-        StoreError: a folder cannot be written.
-    """
-    build = paths.BUILD / profile
-    staged = build / "staged" / notebook.name
-    partial = build / "partial" / f"{notebook.name}.ipynb"
-    with explained(build):
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        partial.parent.mkdir(parents=True, exist_ok=True)
-    variables = {"BFL_STAGE": str(staged), "BFL_KEY": key, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONHASHSEED": "0"}
-    log = build / "logs" / f"{notebook.name}.log"
-    expected = expected_seconds(profile, notebook.name)
-    with (
-        environment(**variables),
-        Watch(console, log, notebook.name, notebook.cells, expected) as watch,
-    ):
-        try:
-            papermill.execute_notebook(
-                notebook.path, partial, parameters={"profile": profile}, kernel_name="python3", cwd=paths.NOTEBOOKS,
-                progress_bar=False, engine_name="watched", watch=watch,
-                extra_arguments=QUIET_KERNEL,
-            )  # fmt: skip
-        except PapermillExecutionError as error:
-            raise failure(notebook, partial, watch, error) from None
-    if not (staged / "finished.json").exists():
-        raise NotebookFailed(f"{notebook.name} ended without run.finish(): its last cell must call it")
-    write_atomic(prose.executed_path(profile, notebook.name), without_paths(partial))
-    partial.unlink()
-    redraw.publish(staged / "figures", profile)
-    replace_folder(staged, results_folder(profile, notebook.name))
-    return watch.elapsed
-
-
 def check_parameters(notebooks: Mapping[str, Notebook]) -> None:
     """Refuse a notebook that papermill could not parametrise; papermill itself would only warn.
 
@@ -196,12 +60,130 @@ def check_parameters(notebooks: Mapping[str, Notebook]) -> None:
             raise StudyError(f'{notebook.name} has no cell tagged "parameters" that sets `profile`')
 
 
-def reproduce(profile: str, *, only: Sequence[str] = (), console: Console) -> dict[str, float]:
+@dataclass(frozen=True)
+class Job:
+    """A notebook that runs in a process of its own, and the end from which its reports are read."""
+
+    process: ForkProcess
+    reports: Connection
+
+
+def start(notebook: Notebook, profile: str, key: str) -> Job:
+    """Run one notebook in a new process; forked, since papermill need then not be imported again."""
+    reports, report = multiprocessing.Pipe(duplex=False)
+    arguments = (notebook, profile, key, report, os.getpid())
+    process = multiprocessing.get_context("fork").Process(target=in_process, args=arguments, name=notebook.name)
+    process.start()
+    report.close()
+    return Job(process, reports)
+
+
+def stop(jobs: Mapping[str, Job]) -> None:
+    """Stop the notebooks that run, and return when none of their processes is left."""
+    for job in jobs.values():
+        job.process.terminate()
+    deadline = time.monotonic() + PATIENCE
+    for job in jobs.values():
+        job.process.join(max(deadline - time.monotonic(), 0.1))
+        if job.process.is_alive():
+            job.process.kill()
+            job.process.join()
+
+
+def ended(name: str, job: Job, sent: BflError | None) -> BflError | None:
+    """Return the error with which a notebook's process ended; none if its results stand."""
+    job.process.join()
+    job.reports.close()
+    status = job.process.exitcode
+    if sent or not status:
+        return sent
+    why = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    memory = ": probably the memory ran out; run with JOBS=1" if status == -signal.SIGKILL else ""
+    return NotebookFailed(f"the process of {name} {why}{memory}")
+
+
+class Execution:
+    """One run of the notebooks that are out of date."""
+
+    def __init__(self, notebooks: Mapping[str, Notebook], profile: str, key_of: Mapping[str, str], jobs: int) -> None:
+        self.seconds: dict[str, float] = {}
+        self._notebooks, self._profile, self._key_of, self._jobs = notebooks, profile, key_of, jobs
+        self._waiting = list(notebooks)
+        self._running: dict[str, Job] = {}
+        self._errors: list[BflError] = []
+        self._expected = {name: expected_seconds(profile, name) for name in notebooks}
+        self._way = ways(notebooks, self._expected)
+        self._begun = time.monotonic()
+
+    def all(self, board: Board) -> None:
+        """Run them all; after a failure nothing more begins, but what runs is brought to its end.
+
+        Raises:
+            BflError: the failure; of several, all are named.
+        """
+        try:
+            while self._begin(board):
+                self._listen(board)
+        except BaseException:
+            stop(self._running)
+            raise
+        if len(self._errors) > 1:
+            raise NotebookFailed("\n".join(str(error) for error in self._errors))
+        if self._errors:
+            raise self._errors[0]
+
+    def _begin(self, board: Board) -> bool:
+        """Start what may start; return whether anything runs."""
+        if not self._errors:
+            for name in startable(self._notebooks, self._waiting, self._running, self._way, self._jobs):
+                board.begin(name, self._notebooks[name].cells, self._expected[name])
+                self._waiting.remove(name)
+                self._running[name] = start(self._notebooks[name], self._profile, self._key_of[name])
+        return bool(self._running)
+
+    def _listen(self, board: Board) -> None:
+        """Take in what the notebooks report until one of them ends, or a while has passed."""
+        name_of = {job.reports: name for name, job in self._running.items()}
+        for reports in connection.wait(list(name_of), timeout=0.5):
+            name, sent = name_of[reports], None  # type: ignore[index]
+            try:
+                sent = self._running[name].reports.recv()
+            except EOFError:
+                self._end(name, None, board)
+                continue
+            if isinstance(sent, BflError):
+                self._end(name, sent, board)
+            else:
+                board.cell(name, sent)
+        board.tick()
+
+    def _end(self, name: str, sent: BflError | None, board: Board) -> None:
+        error = ended(name, self._running[name], sent)
+        del self._running[name]
+        seconds = board.end(name)
+        total = clock(time.monotonic() - self._begun)
+        if error is None:
+            self.seconds[name] = seconds
+            count = f"[{len(self.seconds)}/{len(self._notebooks)}]"
+            board.say(f"{count} {name} finished in {clock(seconds)} (total {total})")
+            return
+        self._errors.append(error)
+        others = f"; {', '.join(self._running)} goes on to its end (Ctrl-C stops it)" if self._running else ""
+        board.say(f"{name} failed after {clock(seconds)}{others}")
+
+
+def reproduce(profile: str, *, only: Sequence[str] = (), jobs: int = 1, console: Console) -> dict[str, float]:
     """Run every notebook whose results are missing or out of date; return the seconds of each that ran.
+
+    Args:
+        profile: how much to run.
+        only: notebooks by name or number, with all that they need; all if empty.
+        jobs: how many notebooks that report no times may run at once.
+        console: where progress is shown.
 
     Raises:
         ConfigError: unknown profile or notebook.
-        NotebookFailed: a cell raised; the notebooks finished before it are kept.
+        NotebookFailed: a cell raised; the notebooks that finished are kept.
         StudyError: the notebooks or the kernel are unusable.
     """
     settings = load_profile(profile)
@@ -210,20 +192,16 @@ def reproduce(profile: str, *, only: Sequence[str] = (), console: Console) -> di
     check_parameters(wanted)
     check_kernel()
     key_of = keys(notebooks, settings)
-    stale = [name for name in wanted if finished_key(profile, name) != key_of[name]]
+    stale = {name: notebook for name, notebook in wanted.items() if finished_key(profile, name) != key_of[name]}
     kept = len(wanted) - len(stale)
     console.print(f"profile {profile}: {len(stale)} notebooks to run, {kept} up to date")
-    ran: dict[str, float] = {}
-    begun = time.monotonic()
-    with terminate_as_interrupt():
-        for name in stale:
-            ran[name] = run_notebook(notebooks[name], profile, key_of[name], console)
-            total = clock(time.monotonic() - begun)
-            console.print(f"[{len(ran)}/{len(stale)}] {name} finished in {clock(ran[name])} (total {total})")
+    execution = Execution(stale, profile, key_of, jobs)
+    with terminate_as_interrupt(), Board(console) as board:
+        execution.all(board)
     reworded = [name for name, notebook in wanted.items() if prose.refresh(notebook, profile)]
     if reworded:
         console.print(f"put changed prose into {len(reworded)} executed notebooks")
     redrawn = redraw.redraw_stale(profile)
     if redrawn:
         console.print(f"redrew {len(redrawn)} figures whose style or plot function changed")
-    return ran
+    return execution.seconds

@@ -1,0 +1,173 @@
+"""Execute one notebook through papermill, in a process of its own, and put what it made in place when it is whole."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from bfl_stpc.errors import BflError, NotebookFailed, StudyError
+from bfl_stpc.study import paths, prose, redraw
+from bfl_stpc.study.experiment import results_folder
+from bfl_stpc.study.notebooks import Notebook
+from bfl_stpc.study.progress import Watch
+from bfl_stpc.study.store import explained, replace_folder, write_atomic
+
+# Else every kernel warns that it speaks plain TCP, which here never leaves the machine, and reports the interrupt that
+# Jupyter sends at each shutdown. What a cell raises comes by another way.
+QUIET_KERNEL = ["--IPKernelApp.log_level=50"]
+# A sum over several threads is rounded by how they share it. A notebook that may run beside another computes each
+# operation on one thread, also when it happens to run alone: its results are then the same bits however it ran.
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONHASHSEED": "0"}
+
+
+class WatchedEngine(NBClientEngine):
+    """papermill's engine, telling a `Watch` of every cell."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, watch: Watch, **kwargs: Any) -> None:
+        """Execute the notebook that `nb_man` manages, reporting each cell to `watch`."""
+        start, complete = nb_man.cell_start, nb_man.cell_complete
+
+        def cell_start(cell: Any, cell_index: int | None = None, **rest: Any) -> None:
+            watch.cell_start(cell_index or 0)
+            start(cell, cell_index, **rest)
+
+        def cell_complete(cell: Any, cell_index: int | None = None, **rest: Any) -> None:
+            complete(cell, cell_index, **rest)
+            watch.cell_done(cell)
+
+        nb_man.cell_start, nb_man.cell_complete = cell_start, cell_complete
+        super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+
+
+papermill_engines.register("watched", WatchedEngine)
+
+
+def check_kernel() -> None:
+    """Refuse a `python3` kernel that is not this environment's.
+
+    Raises:
+        StudyError: the kernel is missing, or belongs to another Python (a leftover in the user's Jupyter folder).
+    """
+    try:
+        spec = KernelSpecManager().get_kernel_spec("python3")
+    except NoSuchKernel as error:
+        raise StudyError("the Jupyter kernel python3 is not installed: run `make setup`") from error
+    program = spec.argv[0]
+    ours = program in {"python", "python3", "python3.11"} or (
+        Path(program).exists() and Path(program).absolute() == Path(sys.executable).absolute()
+    )
+    if not ours:
+        raise StudyError(
+            f"the Jupyter kernel python3 in {spec.resource_dir} starts {program}, not this environment's "
+            f"{sys.executable}: remove it with `jupyter kernelspec remove python3`, or unset JUPYTER_PATH"
+        )
+
+
+@contextmanager
+def terminate_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, and Ctrl-C as Ctrl-C even where a parent ignores it, so that kernels are shut down."""
+
+    def stop(number: int, frame: object) -> None:
+        # The interrupted cell's task is abandoned; asyncio would print its traceback over our message.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def failure(notebook: Notebook, partial: Path, watch: Watch, error: PapermillExecutionError) -> NotebookFailed:
+    """Return the error that names notebook, cell, cause and the partial notebook."""
+    return NotebookFailed(
+        f"{notebook.name} failed in cell {watch.cell} of {notebook.cells}: {error.ename}: {error.evalue}\n"
+        f"  the notebook up to there: {paths.relative(partial)}"
+    )
+
+
+def without_paths(executed: Path) -> bytes:
+    """Return the executed notebook without the absolute paths that papermill notes in its metadata."""
+    notebook = nbformat.read(executed, as_version=4)
+    for key in ("input_path", "output_path"):
+        notebook.metadata.get("papermill", {}).pop(key, None)
+    return nbformat.writes(notebook).encode()
+
+
+def run_notebook(notebook: Notebook, profile: str, key: str, report: Connection) -> None:
+    """Execute one notebook and put its results, figures and executed copy in place; send each cell's number.
+
+    It sets environment variables, which the kernel inherits, and leaves them set: this process runs nothing else.
+
+    Raises:
+        NotebookFailed: a cell raised, or the notebook ended without `run.finish()`.
+        StoreError: a folder cannot be written.
+    """
+    build = paths.BUILD / profile
+    staged = build / "staged" / notebook.name
+    partial = build / "partial" / f"{notebook.name}.ipynb"
+    with explained(build):
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+    threads = {} if notebook.timed else ONE_THREAD
+    os.environ.update(QUIET | threads | {"BFL_STAGE": str(staged), "BFL_KEY": key})
+    with Watch(build / "logs" / f"{notebook.name}.log", notebook.cells, report.send) as watch:
+        try:
+            papermill.execute_notebook(
+                notebook.path, partial, parameters={"profile": profile}, kernel_name="python3", cwd=paths.NOTEBOOKS,
+                progress_bar=False, engine_name="watched", watch=watch,
+                extra_arguments=QUIET_KERNEL,
+            )  # fmt: skip
+        except PapermillExecutionError as error:
+            raise failure(notebook, partial, watch, error) from None
+    if not (staged / "finished.json").exists():
+        raise NotebookFailed(f"{notebook.name} ended without run.finish(): its last cell must call it")
+    write_atomic(prose.executed_path(profile, notebook.name), without_paths(partial))
+    partial.unlink()
+    redraw.publish(staged / "figures", profile)
+    replace_folder(staged, results_folder(profile, notebook.name))
+
+
+def _end_with_parent(parent: int) -> None:
+    """Stop this process, and with it its kernel, once `parent` has gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def in_process(notebook: Notebook, profile: str, key: str, report: Connection, parent: int) -> None:
+    """Run one notebook in this new process; send cell numbers, and at a failure its error, through `report`.
+
+    Exit status 0 says that the results stand, 1 that an error was sent, 130 that it was interrupted.
+    """
+    os.setsid()  # Ctrl-C in a terminal reaches the runner alone, which then stops its notebooks
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    try:
+        with terminate_as_interrupt():
+            run_notebook(notebook, profile, key, report)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BflError as error:
+        report.send(error)
+        sys.exit(1)
