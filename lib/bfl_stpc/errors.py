@@ -6,6 +6,11 @@ BflError
 │   ├── SchemaError           a table breaks its schema: column, row and rule are named
 │   ├── IntegrityError        bytes differ from their recorded SHA-256
 │   └── DataMissing           real data are neither here nor to be downloaded, or an optional package is not installed
+=======
+│   ├── TableUnreadable       a file is no table: byte, line or column is named
+│   ├── MappingError          a mapping does not fit its table, or nobody has confirmed it
+│   ├── UnfitHospitals        hospitals too small, or with one class alone, to take part
+│   └── LabelLeaked           an input gives the label away
 ├── FederatedError            local training or aggregation of weights cannot proceed
 ├── PrivacyError              a differential-privacy promise cannot be kept
 ├── StpcError                 secure third-party computation refused
@@ -105,6 +110,22 @@ class IntegrityError(DataError):
 
 class DataMissing(DataError):
     """Real data are neither here nor to be downloaded, or the optional package that holds them is not installed."""
+
+
+class TableUnreadable(DataError):
+    """A file is no table; the message names the byte, line or column, and the mend."""
+
+
+class MappingError(DataError):
+    """A mapping does not fit its table, or nobody has confirmed it."""
+
+
+class UnfitHospitals(DataError):
+    """Hospitals are too small, or hold one class alone; the message names each."""
+
+
+class LabelLeaked(DataError):
+    """An input gives the label away; the message names it and how well it tells the classes apart."""
 
 
 class FederatedError(BflError):
