@@ -3,12 +3,13 @@ PYTHON  ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= quick
 ONLY    ?=
 JOBS    ?=
+BASE    ?=
 GROUPS  ?=
 VENV    := .venv/bin
 BFL     := $(VENV)/python -m bfl_stpc
 
 # make sets a misspelt variable without a word; here it is refused.
-KNOWN   := PYTHON PROFILE ONLY JOBS GROUPS
+KNOWN   := PYTHON PROFILE ONLY JOBS BASE GROUPS
 SPACE   := $(subst ,, )
 GIVEN   := $(subst \$(SPACE),_,$(MAKEOVERRIDES)) # a value may hold several words
 UNKNOWN := $(filter-out $(KNOWN),$(foreach v,$(GIVEN),$(firstword $(subst =, ,$(v)))))
@@ -20,7 +21,7 @@ $(error unknown profile $(PROFILE): choose smoke, quick or paper)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-study doctor reproduce verify figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
+.PHONY: help setup setup-dev setup-study doctor reproduce verify diff figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
 
 help:  ## print this list
 	@$(PYTHON) tools/help.py
@@ -40,8 +41,11 @@ doctor: setup  ## check this machine: a kernel, a TFF step, an HE round trip, an
 reproduce: setup-study  ## run every notebook that is out of date (PROFILE=smoke|quick|paper, ONLY="00 01", JOBS=2)
 	@$(BFL) reproduce --profile $(PROFILE) --jobs "$(JOBS)" $(ONLY)
 
-verify: setup  ## hold every claim of the paper beside what was measured
+verify: setup  ## hold every claim beside what was measured, and every result beside the committed reference
 	@$(BFL) verify --profile $(PROFILE)
+
+diff: setup  ## changed numbers and both pictures of changed figures (BASE=git revision): build/diff/index.html
+	@$(BFL) diff --profile $(PROFILE) --base "$(BASE)"
 
 figures: setup  ## draw all figures again from their recorded data
 	@$(BFL) figures --profile $(PROFILE)

@@ -16,15 +16,18 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     for name, says in (
         ("reproduce", "run every notebook that is out of date"),
-        ("verify", "hold every claim beside what was measured"),
+        ("verify", "hold every claim beside what was measured, and every result beside the reference"),
         ("figures", "draw all figures again from their recorded data"),
         ("reference", "keep the results and times of a profile as the committed reference"),
+        ("diff", "show what changed since a git revision"),
     ):
         command = commands.add_parser(name, help=says)
         command.add_argument("--profile", default="quick")
         if name == "reproduce":
             command.add_argument("--jobs", default="", help="notebooks to run at once; the number of cores if empty")
             command.add_argument("only", nargs="*", help="notebooks, by name or number; what they need runs first")
+        if name == "diff":
+            command.add_argument("--base", default="", help="commit, branch or tag")
     commands.add_parser("doctor", help="check this machine")
     strip = commands.add_parser("strip", help="remove outputs from the notebooks")
     strip.add_argument("--check", action="store_true", help="change nothing; fail where a notebook holds outputs")
@@ -44,10 +47,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         jobs = schedule.jobs_from(arguments.jobs)
         runner.reproduce(arguments.profile, only=arguments.only, jobs=jobs, console=console)
     elif arguments.command == "verify":
-        from bfl_stpc.study import claims, reference
+        from bfl_stpc.study import claims, comparison
 
         claims.report(claims.verify(arguments.profile), arguments.profile, console)
-        console.print(reference.report(arguments.profile))
+        comparison.verify(arguments.profile, console)
     elif arguments.command == "figures":
         from bfl_stpc.study import redraw
 
@@ -57,6 +60,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         from bfl_stpc.study import reference
 
         console.print(f"wrote {reference.keep(arguments.profile)}")
+    elif arguments.command == "diff":
+        from bfl_stpc.study import difference, paths
+
+        console.print(f"wrote {paths.relative(difference.report(arguments.profile, arguments.base, console))}")
     else:
         from bfl_stpc.study import stripped
 

@@ -80,7 +80,8 @@ BflError
 └── StudyError                a notebook, result, figure or claim failed
     ├── NotebookFailed        a cell raised: notebook, cell and error are named
     ├── StoreError            a result cannot be read or written
-    └── ClaimError            a claim lacks a verdict or its verdict does not hold
+    ├── ClaimError            a claim lacks a verdict or its verdict does not hold
+    └── ReferenceDiffers      results differ from the committed reference, and nothing explains it
 
 Exceptions of other libraries are mapped where they enter; failures that depend on a secret share one message.
 """
@@ -423,3 +424,7 @@ class StoreError(StudyError):
 
 class ClaimError(StudyError):
     """A claim lacks a verdict, or its verdict does not hold."""
+
+
+class ReferenceDiffers(StudyError):
+    """Results differ from the committed reference beyond what is allowed; the message names each."""

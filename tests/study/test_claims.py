@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bfl_stpc.errors import ClaimError
-from bfl_stpc.study import claims, paths, reference
+from bfl_stpc.study import claims, paths
 from bfl_stpc.study.claims import Claim
 
 ABSTRACT = {
@@ -117,17 +117,3 @@ def test_readme_keeps_everything_outside_the_markers(tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text("no markers")
     with pytest.raises(ClaimError, match="lacks the lines"):
         claims.write_readme("new\n")
-
-
-def test_reference_tells_equal_from_different(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "DATA", tmp_path / "data")
-    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
-    assert "no committed reference" in reference.report("smoke")
-    folder = tmp_path / "build/smoke/results/01_first"
-    folder.mkdir(parents=True)
-    (tmp_path / "data/reference").mkdir(parents=True)
-    (tmp_path / "data/reference/smoke.json").write_text(json.dumps({"01_first": {"digest": "a"}}))
-    (folder / "finished.json").write_text(json.dumps({"digest": "a"}))
-    assert "all 1 notebooks gave the reference's results bit for bit" in reference.report("smoke")
-    (folder / "finished.json").write_text(json.dumps({"digest": "b"}))
-    assert "01_first" in reference.report("smoke")

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,7 +26,7 @@ from bfl_stpc.study import paths, prose, redraw
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.notebooks import Notebook
 from bfl_stpc.study.progress import Watch
-from bfl_stpc.study.store import explained, replace_folder, write_atomic
+from bfl_stpc.study.store import explained, read_json, replace_folder, to_json, write_atomic
 
 # Else every kernel warns that it speaks plain TCP, which here never leaves the machine, and reports the interrupt that
 # Jupyter sends at each shutdown. What a cell raises comes by another way.
@@ -114,10 +114,11 @@ def without_paths(executed: Path) -> bytes:
     return nbformat.writes(notebook).encode()
 
 
-def run_notebook(notebook: Notebook, profile: str, key: str, report: Connection) -> None:
+def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], report: Connection) -> None:
     """Execute one notebook and put its results, figures and executed copy in place; send each cell's number.
 
-    It sets environment variables, which the kernel inherits, and leaves them set: this process runs nothing else.
+    `origin` is the notebook's entry of `notebooks.provenance`; results and figures keep it. Environment variables are
+    set, which the kernel inherits, and left so: this process runs nothing else.
 
     Raises:
         NotebookFailed: a cell raised, or the notebook ended without `run.finish()`.
@@ -131,7 +132,7 @@ def run_notebook(notebook: Notebook, profile: str, key: str, report: Connection)
         staged.mkdir(parents=True)
         partial.parent.mkdir(parents=True, exist_ok=True)
     threads = {} if notebook.timed else ONE_THREAD
-    os.environ.update(QUIET | threads | {"BFL_STAGE": str(staged), "BFL_KEY": key})
+    os.environ.update(QUIET | threads | {"BFL_STAGE": str(staged), "BFL_KEY": origin["key"]})
     with Watch(build / "logs" / f"{notebook.name}.log", notebook.cells, report.send) as watch:
         try:
             papermill.execute_notebook(
@@ -143,6 +144,8 @@ def run_notebook(notebook: Notebook, profile: str, key: str, report: Connection)
             raise failure(notebook, partial, watch, error) from None
     if not (staged / "finished.json").exists():
         raise NotebookFailed(f"{notebook.name} ended without run.finish(): its last cell must call it")
+    for file in (staged / "finished.json", *(staged / "figures").glob("*.json")):
+        write_atomic(file, to_json(read_json(file, "make reproduce") | dict(origin), sort_keys=False))
     write_atomic(prose.executed_path(profile, notebook.name), without_paths(partial))
     partial.unlink()
     redraw.publish(staged / "figures", profile)
@@ -156,7 +159,7 @@ def _end_with_parent(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def in_process(notebook: Notebook, profile: str, key: str, report: Connection, parent: int) -> None:
+def in_process(notebook: Notebook, profile: str, origin: Mapping[str, str], report: Connection, parent: int) -> None:
     """Run one notebook in this new process; send cell numbers, and at a failure its error, through `report`.
 
     Exit status 0 says that the results stand, 1 that an error was sent, 130 that it was interrupted.
@@ -165,7 +168,7 @@ def in_process(notebook: Notebook, profile: str, key: str, report: Connection, p
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     try:
         with terminate_as_interrupt():
-            run_notebook(notebook, profile, key, report)
+            run_notebook(notebook, profile, origin, report)
     except KeyboardInterrupt:
         sys.exit(130)
     except BflError as error:

@@ -106,16 +106,19 @@ def select(notebooks: Mapping[str, Notebook], only: Sequence[str]) -> dict[str, 
     return {name: notebook for name, notebook in notebooks.items() if name in wanted}
 
 
-def keys(notebooks: Mapping[str, Notebook], profile: Profile) -> dict[str, str]:
-    """Return the key of each notebook: equal keys mean that a kept result is still the result.
+def provenance(notebooks: Mapping[str, Notebook], profile: Profile) -> dict[str, dict[str, str]]:
+    """Return for each notebook its key and the hashes of source files (`source`) and locks (`lock`).
 
-    A key covers the notebook's code cells, its settings, whether it runs alone, the cohort's size and seeds, the source
-    files that it imports, the lock files, and the keys of the notebooks that it needs.
+    Equal keys mean that a kept result is still the result. A key covers the notebook's text, its settings, whether it
+    runs alone, the cohort's size and seeds, the source files that it imports, the lock files, and the keys of the
+    notebooks that it needs.
     """
-    common = to_json([profile.name, profile.patients, profile.hospitals, profile.seeds, lock_hash()])
-    found: dict[str, str] = {}
+    lock = lock_hash()
+    common = to_json([profile.name, profile.patients, profile.hospitals, profile.seeds, lock])
+    found: dict[str, dict[str, str]] = {}
     for name, notebook in notebooks.items():
-        needed = [found[need] for need in notebook.needs]
-        parts = to_json([source_hash(notebook.code), profile.of(name), notebook.timed, needed])
-        found[name] = sha256(notebook.text, common, parts)
+        needed = [found[need]["key"] for need in notebook.needs]
+        source = source_hash(notebook.code)
+        parts = to_json([source, profile.of(name), notebook.timed, needed])
+        found[name] = {"key": sha256(notebook.text, common, parts), "source": source, "lock": lock}
     return found

@@ -1,49 +1,116 @@
-"""Keep a profile's results and durations under data/reference, committed, for later runs to be held against."""
+"""A profile's results in short, committed under data/reference: scalars with tolerances, digests of the rest."""
 
 from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from bfl_stpc.study import paths
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.notebooks import discover
-from bfl_stpc.study.store import read_json, to_json, write_atomic
+from bfl_stpc.study.store import read_json, sha256, to_json, write_atomic
+
+MOST_LEAVES = 24  # a list or dict of more is kept as digest and size
+INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "amx_tile")  # by which numeric libraries choose code
+CPU_FLAGS, CPU_CACHES = Path("/proc/cpuinfo"), Path("/sys/devices/system/cpu/cpu0/cache")
 
 
-def keep(profile: str) -> str:
-    """Write the digests, scalar results and durations of all finished notebooks; return the files' names.
+def leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """Return the scalars inside `value` by path.
+
+    >>> leaves({"a": [1, 2], "b": "x"})
+    {'a/0': 1, 'a/1': 2, 'b': 'x'}
+    """
+    if isinstance(value, Mapping):
+        parts = list(value.items())
+    elif isinstance(value, list):
+        parts = list(enumerate(value))
+    else:
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, part in parts:
+        found |= leaves(part, f"{path}/{key}" if path else str(key))
+    return found
+
+
+def short(value: Any) -> Any:
+    """Return `value` itself if it is small, else its SHA-256, the number of its scalars and the numbers' size (rms)."""
+    found = leaves(value)
+    if len(found) <= MOST_LEAVES:
+        return value
+    numbers = [float(v) for v in found.values() if isinstance(v, int | float) and not isinstance(v, bool)]
+    rms = float(np.sqrt(np.nanmean(np.square(numbers)))) if numbers else 0.0
+    return {"sha256": sha256(to_json(value)), "scalars": len(found), "rms": rms}
+
+
+def processor() -> dict[str, Any]:
+    """Return what decides how this machine rounds: instruction sets, caches and cores, and no name."""
+    text = CPU_FLAGS.read_text(encoding="utf-8") if CPU_FLAGS.exists() else ""
+    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+    caches = [path.read_text(encoding="utf-8").strip() for path in sorted(CPU_CACHES.glob("index*/size"))]
+    return {
+        "machine": platform.machine(),
+        "instructions": [name for name in INSTRUCTIONS if name in flags],
+        "caches": caches,
+        "cores": len(os.sched_getaffinity(0)),
+    }
+
+
+def current(profile: str) -> dict[str, Any]:
+    """Return the finished results of all notebooks under `profile`, in the form of a reference.
 
     Raises:
         StoreError: a notebook has not finished under this profile.
     """
-    results, durations, make = {}, {}, f"make reproduce PROFILE={profile}"
+    make, found = f"make reproduce PROFILE={profile}", {}
     for name in discover():
         finished = read_json(results_folder(profile, name) / "finished.json", make)
         recorded = read_json(results_folder(profile, name) / "results.json", make)
-        scalars = {k: v for k, v in recorded.items() if isinstance(v["value"], bool | int | float | str)}
-        results[name] = {"digest": finished["digest"], "results": scalars}
-        durations[name] = round(finished["seconds"], 1)
-    folder = paths.DATA / "reference"
-    write_atomic(folder / f"{profile}.json", to_json(results))
-    times = folder / "durations.json"
-    known = read_json(times, "git checkout data/reference") if times.exists() else {}
-    write_atomic(times, to_json(known | {profile: durations}))
-    return f"data/reference/{profile}.json, data/reference/durations.json"
+        results = {k: entry | {"value": short(entry["value"])} for k, entry in recorded.items()}
+        about = {key: finished.get(key) for key in ("digest", "key", "source", "lock")}
+        found[name] = about | {"results": results}
+    return {"processor": processor(), "notebooks": found}
 
 
-def report(profile: str) -> str:
-    """Return a line that says whether all repeating results are, bit for bit, those of the committed reference.
+def whole(kept: dict[str, Any]) -> dict[str, Any]:
+    """Return a reference in the form of today; the first ones held notebooks alone, and nothing of the processor."""
+    return kept if "notebooks" in kept else {"processor": {}, "notebooks": kept}
+
+
+def reference_file(profile: str) -> Path:
+    """Return where the reference of `profile` is committed."""
+    return paths.DATA / "reference" / f"{profile}.json"
+
+
+def durations(profile: str) -> dict[str, float]:
+    """Return the seconds that each finished notebook took.
 
     Raises:
-        StoreError: a notebook has not finished.
+        StoreError: a notebook has not finished under this profile.
     """
-    path = paths.DATA / "reference" / f"{profile}.json"
-    if not path.exists():
-        return f"there is no committed reference for profile {profile}"
-    reference = read_json(path, "git checkout data/reference")
-    differing = []
-    for name, kept in reference.items():
-        finished = read_json(results_folder(profile, name) / "finished.json", f"make reproduce PROFILE={profile}")
-        if finished["digest"] != kept["digest"]:
-            differing.append(name)
-    if not differing:
-        return f"all {len(reference)} notebooks gave the reference's results bit for bit (timings aside)"
-    return f"not the reference's results bit for bit, by changed code or another processor: {', '.join(differing)}"
+    make = f"make reproduce PROFILE={profile}"
+    finished = {name: read_json(results_folder(profile, name) / "finished.json", make) for name in discover()}
+    return {name: round(entry["seconds"], 1) for name, entry in finished.items()}
+
+
+def keep(profile: str) -> str:
+    """Write results and durations of all finished notebooks as the reference; return the files' names.
+
+    Of the smoke profile only the durations are kept: its results stand for nothing.
+
+    Raises:
+        StoreError: a notebook has not finished under this profile.
+    """
+    written, times = [], paths.DATA / "reference" / "durations.json"
+    seconds = durations(profile)
+    if profile != "smoke":
+        write_atomic(reference_file(profile), to_json(current(profile)))
+        written.append(paths.relative(reference_file(profile)))
+    known = read_json(times, "git checkout data/reference") if times.exists() else {}
+    write_atomic(times, to_json(known | {profile: seconds}))
+    return ", ".join([*written, paths.relative(times)])

@@ -19,7 +19,7 @@ from bfl_stpc.errors import BflError, NotebookFailed, StudyError
 from bfl_stpc.study import paths, prose, redraw
 from bfl_stpc.study.execution import check_kernel, in_process, terminate_as_interrupt
 from bfl_stpc.study.experiment import results_folder
-from bfl_stpc.study.notebooks import Notebook, discover, keys, select
+from bfl_stpc.study.notebooks import Notebook, discover, provenance, select
 from bfl_stpc.study.profiles import load_profile
 from bfl_stpc.study.progress import Board, clock
 from bfl_stpc.study.schedule import startable, ways
@@ -68,10 +68,10 @@ class Job:
     reports: Connection
 
 
-def start(notebook: Notebook, profile: str, key: str) -> Job:
+def start(notebook: Notebook, profile: str, origin: Mapping[str, str]) -> Job:
     """Run one notebook in a new process; forked, since papermill need then not be imported again."""
     reports, report = multiprocessing.Pipe(duplex=False)
-    arguments = (notebook, profile, key, report, os.getpid())
+    arguments = (notebook, profile, origin, report, os.getpid())
     process = multiprocessing.get_context("fork").Process(target=in_process, args=arguments, name=notebook.name)
     process.start()
     report.close()
@@ -105,9 +105,11 @@ def ended(name: str, job: Job, sent: BflError | None) -> BflError | None:
 class Execution:
     """One run of the notebooks that are out of date."""
 
-    def __init__(self, notebooks: Mapping[str, Notebook], profile: str, key_of: Mapping[str, str], jobs: int) -> None:
+    def __init__(
+        self, notebooks: Mapping[str, Notebook], profile: str, origins: Mapping[str, Mapping[str, str]], jobs: int
+    ) -> None:
         self.seconds: dict[str, float] = {}
-        self._notebooks, self._profile, self._key_of, self._jobs = notebooks, profile, key_of, jobs
+        self._notebooks, self._profile, self._origins, self._jobs = notebooks, profile, origins, jobs
         self._waiting = list(notebooks)
         self._running: dict[str, Job] = {}
         self._errors: list[BflError] = []
@@ -138,7 +140,7 @@ class Execution:
             for name in startable(self._notebooks, self._waiting, self._running, self._way, self._jobs):
                 board.begin(name, self._notebooks[name].cells, self._expected[name])
                 self._waiting.remove(name)
-                self._running[name] = start(self._notebooks[name], self._profile, self._key_of[name])
+                self._running[name] = start(self._notebooks[name], self._profile, self._origins[name])
         return bool(self._running)
 
     def _listen(self, board: Board) -> None:
@@ -191,11 +193,11 @@ def reproduce(profile: str, *, only: Sequence[str] = (), jobs: int = 1, console:
     wanted = select(notebooks, only)
     check_parameters(wanted)
     check_kernel()
-    key_of = keys(notebooks, settings)
-    stale = {name: notebook for name, notebook in wanted.items() if finished_key(profile, name) != key_of[name]}
+    origins = provenance(notebooks, settings)
+    stale = {name: notebook for name, notebook in wanted.items() if finished_key(profile, name) != origins[name]["key"]}
     kept = len(wanted) - len(stale)
     console.print(f"profile {profile}: {len(stale)} notebooks to run, {kept} up to date")
-    execution = Execution(stale, profile, key_of, jobs)
+    execution = Execution(stale, profile, origins, jobs)
     with terminate_as_interrupt(), Board(console) as board:
         execution.all(board)
     reworded = [name for name, notebook in wanted.items() if prose.refresh(notebook, profile)]
