@@ -4,12 +4,13 @@ PROFILE ?= quick
 ONLY    ?=
 JOBS    ?=
 BASE    ?=
+FIG     ?=
 GROUPS  ?=
 VENV    := .venv/bin
 BFL     := $(VENV)/python -m bfl_stpc
 
 # make sets a misspelt variable without a word; here it is refused.
-KNOWN   := PYTHON PROFILE ONLY JOBS BASE GROUPS
+KNOWN   := PYTHON PROFILE ONLY JOBS BASE FIG GROUPS
 SPACE   := $(subst ,, )
 GIVEN   := $(subst \$(SPACE),_,$(MAKEOVERRIDES)) # a value may hold several words
 UNKNOWN := $(filter-out $(KNOWN),$(foreach v,$(GIVEN),$(firstword $(subst =, ,$(v)))))
@@ -21,7 +22,7 @@ $(error unknown profile $(PROFILE): choose smoke, quick or paper)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-study doctor reproduce verify diff figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
+.PHONY: help setup setup-dev setup-study doctor reproduce verify diff explain paper-assets figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
 
 help:  ## print this list
 	@$(PYTHON) tools/help.py
@@ -46,6 +47,12 @@ verify: setup  ## hold every claim beside what was measured, and every result be
 
 diff: setup  ## changed numbers and both pictures of changed figures (BASE=git revision): build/diff/index.html
 	@$(BFL) diff --profile $(PROFILE) --base "$(BASE)"
+
+explain: setup  ## where a figure comes from: parameters, seeds, data, hashes, command (FIG=fig03)
+	@$(BFL) explain --profile $(PROFILE) --figure "$(FIG)"
+
+paper-assets: setup  ## figures, tables, numbers and captions for a paper, in build/paper-assets
+	@$(BFL) paper-assets --profile $(PROFILE)
 
 figures: setup  ## draw all figures again from their recorded data
 	@$(BFL) figures --profile $(PROFILE)
@@ -88,8 +95,9 @@ contracts: setup-dev  ## recompile the contracts (needs node or the group dev)
 reference: setup  ## keep the results and times of PROFILE as the committed reference
 	@$(BFL) reference --profile $(PROFILE)
 
-clean:  ## remove results, executed notebooks and figures of all profiles
-	@rm -rf build figures/smoke figures/quick figures/paper
+clean:  ## remove results, executed notebooks and figures of all profiles, save the committed ones
+	@rm -rf build figures/smoke figures/quick
+	@rm -f figures/paper/*.pdf figures/paper/*.svg
 
 distclean: clean  ## remove the environments as well
 	@rm -rf .venv .venv-peers

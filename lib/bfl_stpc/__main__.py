@@ -20,6 +20,8 @@ def parser() -> argparse.ArgumentParser:
         ("figures", "draw all figures again from their recorded data"),
         ("reference", "keep the results and times of a profile as the committed reference"),
         ("diff", "show what changed since a git revision"),
+        ("explain", "tell where a figure comes from"),
+        ("paper-assets", "collect figures, tables, numbers and captions for a paper"),
     ):
         command = commands.add_parser(name, help=says)
         command.add_argument("--profile", default="quick")
@@ -28,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("only", nargs="*", help="notebooks, by name or number; what they need runs first")
         if name == "diff":
             command.add_argument("--base", default="", help="commit, branch or tag")
+        if name == "explain":
+            command.add_argument("--figure", default="", help="its name, or how it begins")
     commands.add_parser("doctor", help="check this machine")
     strip = commands.add_parser("strip", help="remove outputs from the notebooks")
     strip.add_argument("--check", action="store_true", help="change nothing; fail where a notebook holds outputs")
@@ -64,6 +68,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         from bfl_stpc.study import difference, paths
 
         console.print(f"wrote {paths.relative(difference.report(arguments.profile, arguments.base, console))}")
+    elif arguments.command == "explain":
+        from bfl_stpc.study import explain
+
+        console.print(explain.explain(arguments.figure, arguments.profile), markup=False)
+    elif arguments.command == "paper-assets":
+        from bfl_stpc.study import paper_assets, paths
+
+        console.print(f"wrote {paths.relative(paper_assets.collect(arguments.profile))}")
     else:
         from bfl_stpc.study import stripped
 

@@ -138,7 +138,7 @@ def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], re
             papermill.execute_notebook(
                 notebook.path, partial, parameters={"profile": profile}, kernel_name="python3", cwd=paths.NOTEBOOKS,
                 progress_bar=False, engine_name="watched", watch=watch,
-                extra_arguments=QUIET_KERNEL,
+                extra_arguments=QUIET_KERNEL, start_timeout=300,
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise failure(notebook, partial, watch, error) from None
@@ -148,7 +148,7 @@ def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], re
         write_atomic(file, to_json(read_json(file, "make reproduce") | dict(origin), sort_keys=False))
     write_atomic(prose.executed_path(profile, notebook.name), without_paths(partial))
     partial.unlink()
-    redraw.publish(staged / "figures", profile)
+    redraw.publish(staged / "figures", profile, notebook.name)
     replace_folder(staged, results_folder(profile, notebook.name))
 
 

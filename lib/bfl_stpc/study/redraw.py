@@ -24,8 +24,8 @@ def drawing_hash(plot: str) -> str:
     return hash_files([PACKAGE / "figures" / name for name in names])
 
 
-def publish(staged: Path, profile: str) -> None:
-    """Copy the figures of a finished notebook to figures/<profile>/, each with its provenance.
+def publish(staged: Path, profile: str, notebook: str) -> None:
+    """Copy the figures of a finished notebook to figures/<profile>/; those that it no longer draws go.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -33,6 +33,10 @@ def publish(staged: Path, profile: str) -> None:
     for path in sorted(staged.glob("*.json")):
         sidecar = read_json(path, "make reproduce")
         write(sidecar, {kind: path.with_suffix(f".{kind}").read_bytes() for kind in FORMATS}, profile)
+    for path in sorted(figure_folder(profile).glob("*.json")):
+        if read_json(path, "make figures")["notebook"] == notebook and not (staged / path.name).exists():
+            for kind in (*FORMATS, "json"):
+                path.with_suffix(f".{kind}").unlink(missing_ok=True)
 
 
 def write(sidecar: dict[str, Any], drawn: dict[str, bytes], profile: str) -> None:
@@ -47,18 +51,32 @@ def write(sidecar: dict[str, Any], drawn: dict[str, bytes], profile: str) -> Non
 def redraw_stale(profile: str, *, everything: bool = False) -> list[str]:
     """Draw again the figures of `profile` whose plot function or style changed; return their names.
 
+    With `everything` all are drawn, those included of which only the committed sidecar is here, not the results.
+
     Raises:
         StoreError: a sidecar cannot be read or a figure cannot be written.
     """
+    recorded = sorted((paths.BUILD / profile / "results").glob("*/figures/*.json"))
+    if everything:
+        recorded += sorted(
+            set(figure_folder(profile).glob("*.json")) - {_published(path, profile) for path in recorded}
+        )
     redrawn = []
-    for path in sorted((paths.BUILD / profile / "results").glob("*/figures/*.json")):
+    for path in recorded:
         sidecar = read_json(path, f"make reproduce PROFILE={profile}")
-        published = figure_folder(profile) / path.name
-        if not everything and published.exists():
-            known = read_json(published, "make figures")
-            whole = all(published.with_suffix(f".{kind}").exists() for kind in FORMATS)
-            if whole and known.get("drawing") == drawing_hash(sidecar["plot"]) and known["data"] == sidecar["data"]:
-                continue
-        write(sidecar, draw(sidecar["plot"], sidecar["data"], watermark=watermark(profile)), profile)
-        redrawn.append(sidecar["figure"])
+        if everything or not _is_current(sidecar, _published(path, profile)):
+            write(sidecar, draw(sidecar["plot"], sidecar["data"], watermark=watermark(profile)), profile)
+            redrawn.append(sidecar["figure"])
     return redrawn
+
+
+def _published(recorded: Path, profile: str) -> Path:
+    return figure_folder(profile) / recorded.name
+
+
+def _is_current(sidecar: dict[str, Any], published: Path) -> bool:
+    """Tell whether the pictures beside `published` are there, and of these data and the present drawing code."""
+    if not all(published.with_suffix(f".{kind}").exists() for kind in (*FORMATS, "json")):
+        return False
+    known = read_json(published, "make figures")
+    return known.get("drawing") == drawing_hash(sidecar["plot"]) and known["data"] == sidecar["data"]
