@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LIB = ROOT / "lib" / "bfl_stpc"
-# What each package may import of this library, besides itself and the root modules errors, seeds and ticket.
+# What each package may import of this library, besides itself and the root modules errors, lazy, seeds and ticket.
 ALLOWED = {
     "ehr": set(),
     "federated": set(),
@@ -26,7 +26,7 @@ ALLOWED = {
     "ablation": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "baselines", "system"},
     "detection": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "robust", "system", "study"},
 }
-ROOT_MODULES = {"errors", "seeds", "ticket", "__init__", "__main__", "doctor"}
+ROOT_MODULES = {"errors", "lazy", "seeds", "ticket", "__init__", "__main__", "doctor"}
 
 
 def imported(file):
@@ -49,7 +49,7 @@ def test_every_package_is_listed():
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
 def test_imports_run_one_way(package):
-    allowed = ALLOWED[package] | {package, "errors", "seeds", "ticket"}
+    allowed = ALLOWED[package] | {package, "errors", "lazy", "seeds", "ticket"}
     wrong = {
         (str(file.relative_to(LIB)), name)
         for file in (LIB / package).rglob("*.py")
@@ -75,3 +75,8 @@ def test_the_picture_is_that_of_todays_imports(tmp_path):
     assert (tmp_path / "architecture.svg").read_bytes() == (ROOT / "docs" / "architecture.svg").read_bytes(), (
         "run `python tools/draw_architecture.py`"
     )
+
+
+def test_a_role_that_does_not_train_needs_no_tensorflow():
+    code = "import sys; from bfl_stpc import system; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

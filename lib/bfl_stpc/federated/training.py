@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import tensorflow as tf
-import tensorflow_federated as tff
 from numpy.typing import NDArray
 
 from bfl_stpc.errors import FederatedError
 from bfl_stpc.federated import worker
 from bfl_stpc.federated.model import Mlp
+from bfl_stpc.lazy import Lazy
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tensorflow_federated as tff
+else:
+    tf = Lazy("tensorflow")
+    tff = Lazy("tensorflow_federated")
 
 
 @dataclass(frozen=True)

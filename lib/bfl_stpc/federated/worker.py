@@ -13,17 +13,25 @@ import gc
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import types
 import warnings
 import weakref
-from typing import Any
-
-import tensorflow_federated as tff
-from tensorflow_federated.python.core.impl.context_stack import context_stack_impl, runtime_error_context
-from tensorflow_federated.python.core.impl.executor_stacks import executor_factory
+from typing import TYPE_CHECKING, Any
 
 from bfl_stpc.errors import FederatedError
+from bfl_stpc.lazy import Lazy
+
+if TYPE_CHECKING:
+    import tensorflow_federated as tff
+    from tensorflow_federated.python.core.impl.context_stack import context_stack_impl, runtime_error_context
+    from tensorflow_federated.python.core.impl.executor_stacks import executor_factory
+else:
+    tff = Lazy("tensorflow_federated")
+    context_stack_impl = Lazy("tensorflow_federated.python.core.impl.context_stack.context_stack_impl")
+    runtime_error_context = Lazy("tensorflow_federated.python.core.impl.context_stack.runtime_error_context")
+    executor_factory = Lazy("tensorflow_federated.python.core.impl.executor_stacks.executor_factory")
 
 _workers: weakref.WeakSet[GuardedPopen] = weakref.WeakSet()
 _started = False
@@ -86,6 +94,8 @@ def _warm_up() -> None:
 def close() -> None:
     """End the worker; a later computation through `start` starts another one. Does nothing if none runs."""
     global _started
+    if "tensorflow_federated" not in sys.modules:
+        return
     _started = False
     context_stack_impl.context_stack.set_default_context(runtime_error_context.create_runtime_error_context())
     gc.collect()

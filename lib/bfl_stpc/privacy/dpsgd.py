@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from bfl_stpc.errors import PrivacyError
+from bfl_stpc.lazy import Lazy
 from bfl_stpc.privacy.ghost import clipped_sum, joined
 from bfl_stpc.privacy.noise import NoiseSource, gaussian, system_gaussian, system_key
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+else:
+    tf = Lazy("tensorflow")
 
 BLOCK = 2**18  # noise drawn at once, in numbers: 1 MB a hospital, whatever the model's size and the steps
 

@@ -9,9 +9,14 @@ Li et al. 2022 for private training).
 from __future__ import annotations
 
 import itertools
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import tensorflow as tf
+from bfl_stpc.lazy import Lazy
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+else:
+    tf = Lazy("tensorflow")
 
 
 class Dense(Protocol):

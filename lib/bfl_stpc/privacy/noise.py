@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import enum
 import secrets
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
+
+from bfl_stpc.lazy import Lazy
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+else:
+    tf = Lazy("tensorflow")
 
 
 class NoiseSource(enum.Enum):

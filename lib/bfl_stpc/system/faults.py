@@ -204,9 +204,44 @@ def _altered(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
+class FragileSteps:
+    """Over a `Consortium`: an aggregator that dies where the trouble says so."""
+
+    trouble: Trouble
+
+    def _ask(self, *arguments: Any) -> dict[str, Any]:
+        return self._fragile(arguments[2], "_ask", *arguments)
+
+    def add(self, *arguments: Any) -> Any:
+        """See `Consortium.add`."""
+        return self._fragile("add", "add", *arguments)
+
+    def open(self, *arguments: Any) -> Any:
+        """See `Consortium.open`."""
+        return self._fragile("open", "open", *arguments)
+
+    def unmask(self, *arguments: Any) -> Any:
+        """See `Consortium.unmask`."""
+        return self._fragile("unmask the sum", "unmask", *arguments)
+
+    def close_round(self, *arguments: Any) -> None:
+        """See `Consortium.close_round`."""
+        self._fragile("close", "close_round", *arguments)
+
+    def _fragile(self, step: str, method: str, *arguments: Any) -> Any:
+        if self.trouble.strikes(AGGREGATOR, step, "before"):
+            raise Killed
+        if self.trouble.strikes(AGGREGATOR, step, "disk full"):
+            self.store.fill()  # type: ignore[attr-defined]
+        result = getattr(super(), method)(*arguments)
+        if self.trouble.strikes(AGGREGATOR, step, "after"):
+            raise Killed
+        return result
+
+
 @dataclass
-class FragileConsortium(EmbeddedConsortium):
-    """A consortium whose aggregator, too, dies where the trouble says so."""
+class FragileConsortium(FragileSteps, EmbeddedConsortium):
+    """A consortium in one process whose aggregator, too, dies where the trouble says so."""
 
     trouble: Trouble = field(default_factory=Trouble)
 
@@ -228,36 +263,6 @@ class FragileConsortium(EmbeddedConsortium):
             self.caller.endpoint.restarted(), self.transport, self.meter, attempts=self.caller.attempts
         )
         return self
-
-    def _ask(self, *arguments: Any) -> dict[str, Any]:
-        kind = arguments[2]
-        return self._fragile(kind, super()._ask, *arguments)
-
-    def add(self, *arguments: Any) -> Any:
-        """See `Consortium.add`."""
-        return self._fragile("add", super().add, *arguments)
-
-    def open(self, *arguments: Any) -> Any:
-        """See `Consortium.open`."""
-        return self._fragile("open", super().open, *arguments)
-
-    def unmask(self, *arguments: Any) -> Any:
-        """See `Consortium.unmask`."""
-        return self._fragile("unmask the sum", super().unmask, *arguments)
-
-    def close_round(self, *arguments: Any) -> None:
-        """See `Consortium.close_round`."""
-        self._fragile("close", super().close_round, *arguments)
-
-    def _fragile(self, step: str, method: Callable[..., Any], *arguments: Any) -> Any:
-        if self.trouble.strikes(AGGREGATOR, step, "before"):
-            raise Killed
-        if self.trouble.strikes(AGGREGATOR, step, "disk full"):
-            self.store.fill()
-        result = method(*arguments)
-        if self.trouble.strikes(AGGREGATOR, step, "after"):
-            raise Killed
-        return result
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from bfl_stpc.system.state import State
 STARTING = 300.0  # seconds within which a role's process must be there: it imports TensorFlow, and others do too
 STORE = 512 * 2**20  # bytes of shared memory for messages on their way, at most
 
+
 @dataclass
 class DistributedConsortium:
     """What the driver holds: no key, no record and no share; it starts roles, asks for rounds and gets states.

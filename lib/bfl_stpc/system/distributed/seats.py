@@ -286,7 +286,7 @@ class Left:
 @travels
 @dataclass(frozen=True)
 class Outcome:
-    """What the aggregator tells the driver: the new state, or the error and its causes; what was measured; whose sum."""
+    """What the aggregator tells the driver: the new state and whose sum led to it, or the error and its causes."""
 
     state: State | None
     errors: tuple[bytes, ...] = ()
