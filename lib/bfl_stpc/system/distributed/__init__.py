@@ -14,6 +14,7 @@ import os
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before Ray is imported: it tells nobody that it runs
 os.environ.setdefault("RAY_enable_metrics_collection", "0")
+os.environ.setdefault("RAY_enable_open_telemetry", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # there are no accelerators to hide
 
 from bfl_stpc.system.distributed.consortium import DistributedConsortium, found

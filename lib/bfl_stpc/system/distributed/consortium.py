@@ -84,6 +84,7 @@ class DistributedConsortium:
 
         Raises:
             RoundAborted: as there.
+            BflError: as there: the ledger is out of reach, or too few hospitals log in, so that no round was opened.
             PeerLost: the aggregator died, or took no step within three deadlines. Restart it; then ask for `latest`,
                 and for the round again: it takes up what is open.
         """
@@ -273,6 +274,7 @@ def found(
 
 def _begin(address: str | None, session: str) -> None:
     """Join the cluster at `address`, or start Ray on this machine, its files in the folder `session`."""
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None  # it prints every death; `PeerLost` tells it
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address:
         ray.init(address=address, **quiet)

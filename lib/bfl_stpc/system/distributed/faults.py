@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from bfl_stpc.ledger import Ledger
@@ -24,14 +24,26 @@ from bfl_stpc.system.distributed.seats import (
     seat_of,
 )
 from bfl_stpc.system.faults import Fault, FragileService, FragileSteps, Killed, Trouble
+from bfl_stpc.system.roles import AGGREGATOR
 from bfl_stpc.system.service import Service
 
 LATE = "late"  # a fault of what: the role falls asleep over the request, for longer than anyone waits
 
 
-def strike(consortium: DistributedConsortium, fault: Fault) -> None:
-    """Let `fault` strike its role once; of a consortium whose `seat_of` is `fragile_seat_of`."""
-    consortium.ask([fault.role], "expect", fault)
+def strike(consortium: DistributedConsortium, fault: Fault, *, seconds: float = 0.0) -> None:
+    """Let `fault` strike its role once; of a consortium whose `seat_of` is `fragile_seat_of`.
+
+    Args:
+        consortium: of fragile roles.
+        fault: one of `DEATHS`, "disk full" or `LATE`.
+        seconds: how long a late role sleeps.
+    """
+    consortium.ask([fault.role], "expect", fault, seconds)
+
+
+def hurry(consortium: DistributedConsortium, deadline: float) -> None:
+    """Let the aggregator wait at most `deadline` seconds for an answer, until its process ends."""
+    consortium.ask([AGGREGATOR], "wait_at_most", deadline)
 
 
 class LateService(FragileService):
@@ -52,9 +64,11 @@ class LateService(FragileService):
 class FragileSeat(Seat):
     """Over a seat: what is expected strikes its service, and what kills it kills the process."""
 
-    def expect(self, fault: Fault) -> None:
-        """Let `fault` strike once."""
+    def expect(self, fault: Fault, seconds: float) -> None:
+        """Let `fault` strike once; a late role sleeps for `seconds`."""
         self._trouble.waiting.append(fault)
+        if isinstance(self.service, LateService):
+            self.service.seconds = seconds
 
     def handle(self, data: bytes) -> bytes:
         """Answer a parcel, or die; see `Seat.handle`."""
@@ -68,9 +82,7 @@ class FragileSeat(Seat):
         return self.__dict__.setdefault("trouble", Trouble())
 
     def _serving(self, agreed: Agreement, book: Ledger | None) -> Service:
-        service = LateService(super()._serving(agreed, book), self._trouble)
-        service.seconds = 3 * self.transport.deadline
-        return service
+        return LateService(super()._serving(agreed, book), self._trouble)
 
 
 class FragileHospitalSeat(FragileSeat, HospitalSeat):
@@ -94,6 +106,11 @@ class FragileAggregatorSeat(FragileSeat, AggregatorSeat):
     """The aggregator's, which dies between two steps of a round."""
 
     asks = _FragileAggregator
+
+    def wait_at_most(self, deadline: float) -> None:
+        """Wait at most `deadline` seconds for an answer from now on."""
+        self.transport = replace(self.transport, deadline=deadline)
+        self.consortium = None
 
     def run_round(self, state: bytes) -> bytes:
         """Run a round, or die in it; see `AggregatorSeat.run_round`."""
