@@ -1,0 +1,216 @@
+"""Roles in processes of their own: the same model bit for bit, whoever dies, and no process left."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from system.small_system import CLIP, CONFIG, SPEC, small_consortium, small_records
+
+from bfl_stpc import federated, system
+from bfl_stpc.errors import BflError, ConfigError, RoundAborted
+from bfl_stpc.system import AGGREGATOR, AUTHORITY, LEDGER, inspection
+from bfl_stpc.system.faults import Fault
+
+if importlib.util.find_spec("ray") is None:
+    pytest.skip("Ray is not installed: make setup GROUPS='dev distributed'", allow_module_level=True)
+
+from bfl_stpc.system import distributed
+from bfl_stpc.system.distributed import cluster as clusters
+from bfl_stpc.system.distributed import faults
+
+pytestmark = pytest.mark.slow
+START = system.State(0, federated.init_weights(SPEC, seed=1))
+OPTIONS = {"experiment": "test", "clip": CLIP, "max_records": 1000}
+DRIVER = """
+import sys, time
+from pathlib import Path
+from system.small_system import CONFIG
+from bfl_stpc.system import distributed
+with distributed.found(
+    ["hospital-0", "hospital-1"], CONFIG, experiment="test", clip=0.3, max_records=1000, folder=Path(sys.argv[1])
+) as consortium:
+    print(consortium.pids(), flush=True)
+    time.sleep(300)
+"""
+
+
+def write(folder, hospitals=3):
+    for name, records in small_records(hospitals).items():
+        distributed.write_partition(folder / name, records)
+
+
+def left_of(processes):
+    """Return those that still live after a while that an orderly end takes."""
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    return [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def children(pid):
+    return psutil.Process(pid).children(recursive=True)
+
+
+@pytest.fixture(scope="module")
+def worn(tmp_path_factory):
+    """A consortium of three in as many processes, which goes from one fault to the next, and its twin in this one."""
+    folder = tmp_path_factory.mktemp("roles")
+    write(folder)
+    with distributed.found(
+        list(small_records()), CONFIG, folder=folder, seat_of=faults.fragile_seat_of, deadline=120, **OPTIONS
+    ) as consortium:
+        yield {"consortium": consortium, "state": START, "twin": small_consortium(), "folder": folder}
+
+
+def next_round(worn):
+    """Run a round; return who was in its sum, which must be exact."""
+    before = worn["state"]
+    after = worn["state"] = worn["consortium"].run_round(before)
+    survivors = worn["consortium"].survivors[after.round]
+    exact = inspection.exact_successor(worn["twin"], before, after.round, survivors)
+    assert exact.digest == after.digest
+    return survivors
+
+
+def test_distributed_and_embedded_give_the_same_model_bit_for_bit(worn):
+    embedded, states = small_consortium(), [START]
+    for _ in range(2):
+        next_round(worn)
+        states.append(system.run_round(states[-1], embedded))
+        assert worn["state"].weights.tobytes() == states[-1].weights.tobytes()
+    assert states[1].digest != states[2].digest
+
+
+def test_each_role_opens_its_own_folder_and_no_other(worn):
+    for name, pids in worn["consortium"].pids().items():
+        opened = [f.readlink() for f in Path(f"/proc/{pids[0]}/fd").iterdir() if f.exists()]
+        ours = {f.relative_to(worn["folder"]).parts[0] for f in opened if f.is_relative_to(worn["folder"])}
+        assert ours == {name}
+
+
+def test_only_hospitals_start_a_worker(worn):
+    pids = worn["consortium"].pids()
+    assert {name for name, own in pids.items() if len(own) > 1} == set(small_records())
+
+
+def test_a_folder_without_records_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="holds no records"):
+        distributed.read_partition(tmp_path / "hospital-9")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "what"),
+    [("hospital-0", "train", "during"), ("hospital-1", "commit", "after"), ("hospital-2", "send", "after")],
+)
+def test_a_hospital_that_dies_is_left_out_and_comes_back(worn, name, kind, what):
+    faults.strike(worn["consortium"], Fault(name, kind, what))
+    assert set(next_round(worn)) == set(small_records()) - {name}
+    assert {a.hospital for a in worn["consortium"].absences} >= {name}
+    worn["consortium"].settle()
+    assert len(next_round(worn)) == 3
+
+
+@pytest.mark.parametrize("step", ["train", "commit", "open"])
+def test_an_aggregator_that_dies_takes_the_round_up(worn, step):
+    consortium, before = worn["consortium"], worn["state"]
+    faults.strike(consortium, Fault(AGGREGATOR, step, "after"))
+    with pytest.raises(BflError, match="aggregator did not answer"):
+        consortium.run_round(before)
+    consortium.settle()
+    assert consortium.latest(START).digest == before.digest
+    assert len(next_round(worn)) == 3
+    assert worn["state"].round == before.round + 1  # the same round: nothing was opened anew
+
+
+def test_an_unreachable_key_authority_aborts_the_round_by_name(worn):
+    worn["consortium"].kill(AUTHORITY)
+    with pytest.raises(RoundAborted, match="key authority"):
+        worn["consortium"].run_round(worn["state"])
+    worn["consortium"].restart(AUTHORITY)
+    assert len(next_round(worn)) == 3
+
+
+def test_a_restarted_ledger_goes_on_from_its_blocks(worn):
+    faults.strike(worn["consortium"], Fault(LEDGER, "submit", "after"))
+    with pytest.raises(BflError, match="ledger"):
+        worn["consortium"].run_round(worn["state"])
+    worn["consortium"].settle()
+    assert len(next_round(worn)) == 3
+
+
+def test_a_straggler_past_its_deadline_is_left_out(worn):
+    faults.hurry(worn["consortium"], 8)
+    faults.strike(worn["consortium"], Fault("hospital-1", "train", faults.LATE), seconds=20)
+    assert set(next_round(worn)) == {"hospital-0", "hospital-2"}
+    worn["consortium"].settle()
+    assert len(next_round(worn)) == 3
+
+
+def test_nothing_is_left_after_an_exception(worn):
+    processes = children(os.getpid())
+    assert {pid for own in worn["consortium"].pids().values() for pid in own} <= {p.pid for p in processes}
+    own = federated.worker.pids()
+    with pytest.raises(ZeroDivisionError), worn["consortium"]:
+        1 / 0  # noqa: B018
+    assert not left_of([p for p in processes if p.pid not in own])
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_after_a_signal(tmp_path, how):
+    write(tmp_path, hospitals=2)
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(system.__file__).parents[2])])
+    with (tmp_path / "out").open("wb") as out:
+        driver = subprocess.Popen(
+            [sys.executable, "-c", DRIVER, str(tmp_path)],
+            stdout=out,
+            stderr=out,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        until = time.monotonic() + 300
+        while b"hospital-1" not in (tmp_path / "out").read_bytes() and driver.poll() is None:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        processes = children(driver.pid)
+        assert len(processes) >= 5
+        driver.send_signal(how)
+        driver.wait(timeout=60)
+    assert not left_of(processes)
+
+
+def test_nodes_apart_give_the_same_model_and_see_their_own_partitions_only(tmp_path):
+    names = list(small_records())
+    nodes = {"head": (LEDGER, AUTHORITY, AGGREGATOR), **{f"node of {name}": (name,) for name in names}}
+    way, before = clusters.way(), set(children(os.getpid()))
+    with clusters.cluster(nodes, tmp_path, way=way) as cluster:
+        for name, records in small_records().items():
+            distributed.write_partition(cluster.disks[f"node of {name}"] / name, records)
+        where = {"folder": cluster.folder, "address": cluster.address, "placed": True}
+        with distributed.found(names, CONFIG, **where, **OPTIONS) as consortium:
+            after = consortium.run_round(START)
+            assert after.digest == system.run_round(START, small_consortium()).digest
+            if way == clusters.NAMESPACES:
+                assert len(set(cluster.hosts.values())) == 4
+                for name in names:
+                    pid = consortium.pids()[name][0]
+                    seen = Path(f"/proc/{pid}/root/{cluster.folder}").iterdir()
+                    assert [folder.name for folder in seen] == [name]
+    assert not left_of(set(children(os.getpid())) - before)
+    if way == clusters.NAMESPACES:
+        shown = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+        assert f"bfl{os.getpid() % 100000}" not in shown
+
+
+def test_the_cluster_file_for_ec2_has_the_form_that_ray_asks_for():
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    text = (Path(__file__).parents[2] / "deploy" / "aws" / "cluster.yaml").read_text()
+    config = prepare_config(yaml.safe_load(text))
+    validate_config(config)
+    offered = [set(kind["resources"]) for kind in config["available_node_types"].values()]
+    assert {LEDGER, AUTHORITY, AGGREGATOR} <= offered[0]
+    assert all(sum(f"hospital-{k}" in node for node in offered) == 1 for k in range(3))
