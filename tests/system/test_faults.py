@@ -4,6 +4,7 @@ import pytest
 from system.small_system import CLIP, SPEC, small_records
 
 from bfl_stpc import federated, privacy, stpc, system
+from bfl_stpc.errors import LedgerError
 from bfl_stpc.system import faults, service
 from bfl_stpc.system.faults import Fault
 
@@ -34,7 +35,7 @@ def suffer(worn, *struck):
 
 @pytest.mark.slow
 def test_random_schedules_violate_nothing():
-    outcomes = faults.chaos(founded, START, range(SCHEDULES), experiment="chaos in tests", each=10)
+    outcomes = faults.chaos(founded, START, range(SCHEDULES), experiment="chaos in tests")
     wrong = [f"{', '.join(map(str, o.faults))}: {v}" for o in outcomes for v in o.violations]
     assert not wrong
     assert sum(len(o.faults) for o in outcomes) >= SCHEDULES  # the faults did strike
@@ -115,10 +116,26 @@ def test_what_happens_on_the_wire_costs_at_most_a_retry(worn, what):
     assert set(outcome.survivors) == {4}
 
 
+def test_the_worn_ledgers_blocks_lead_to_its_head(worn):
+    assert not faults.replayed(worn["consortium"])
+
+
 @pytest.mark.parametrize("role", ["hospital-0", system.AUTHORITY, system.AGGREGATOR, system.LEDGER])
 def test_a_full_disk_loses_nothing(worn, role):
     kind = {system.AUTHORITY: "open", system.AGGREGATOR: "send", system.LEDGER: "submit"}.get(role, "protect")
     assert suffer(worn, Fault(role, kind, "disk full")).finalised
+
+
+def test_a_block_that_was_not_stored_would_be_noticed():
+    consortium = faults.FragileConsortium.of(founded(3), faults.Trouble())
+    store = consortium.role(system.LEDGER).store
+    kept = store.names(0)
+    store.put(0, "block 0000000003", store.get(0, "block 0000000002"))
+    assert kept == store.names(0)
+    outcome, _ = faults.suffer(consortium, START, START, ())
+    assert "the ledger has not stored the blocks that it has told of" in outcome.violations
+    with pytest.raises(LedgerError):
+        faults.replayed(consortium)
 
 
 def test_training_twice_for_one_round_would_be_noticed(monkeypatch):
