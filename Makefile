@@ -22,7 +22,7 @@ $(error unknown profile $(PROFILE): choose smoke, quick or paper)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-study doctor reproduce verify diff explain paper-assets figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
+.PHONY: help setup setup-dev setup-study doctor reproduce verify diff explain paper-assets archive figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
 
 help:  ## print this list
 	@$(PYTHON) tools/help.py
@@ -48,11 +48,18 @@ verify: setup  ## hold every claim beside what was measured, and every result be
 diff: setup  ## changed numbers and both pictures of changed figures (BASE=git revision): build/diff/index.html
 	@$(BFL) diff --profile $(PROFILE) --base "$(BASE)"
 
+# What goes out into the world is of the paper profile, unless another one is asked for.
+explain paper-assets archive: PROFILE := paper
+
 explain: setup  ## where a figure comes from: parameters, seeds, data, hashes, command (FIG=fig03)
 	@$(BFL) explain --profile $(PROFILE) --figure "$(FIG)"
 
 paper-assets: setup  ## figures, tables, numbers and captions for a paper, in build/paper-assets
 	@$(BFL) paper-assets --profile $(PROFILE)
+
+archive: ## sources, results and figures as an RO-Crate of at most 50 MB: build/archive.zip
+	@$(PYTHON) tools/setup_env.py book
+	@$(BFL) archive --profile $(PROFILE)
 
 figures: setup  ## draw all figures again from their recorded data
 	@$(BFL) figures --profile $(PROFILE)

@@ -14,7 +14,7 @@ def main() -> None:
     for line in (ROOT / "Makefile").read_text().splitlines():
         if match := re.match(r"(\w[\w-]*):[^#]*##\s*(.*)", line):
             target, says = match.groups()
-            print(f"  {target:<10} {measured['targets'].get(target, ''):>16}  {says}")
+            print(f"  {target:<13} {measured['targets'].get(target, ''):>16}  {says}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         ("diff", "show what changed since a git revision"),
         ("explain", "tell where a figure comes from"),
         ("paper-assets", "collect figures, tables, numbers and captions for a paper"),
+        ("archive", "pack sources, results and figures as an RO-Crate"),
     ):
         command = commands.add_parser(name, help=says)
         command.add_argument("--profile", default="quick")
@@ -76,6 +77,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         from bfl_stpc.study import paper_assets, paths
 
         console.print(f"wrote {paths.relative(paper_assets.collect(arguments.profile))}")
+    elif arguments.command == "archive":
+        from bfl_stpc.study import archive, paths
+
+        console.print(f"wrote {paths.relative(archive.write(arguments.profile, console))}")
     else:
         from bfl_stpc.study import stripped
 
