@@ -22,7 +22,7 @@ $(error unknown profile $(PROFILE): choose smoke, quick or paper)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-study doctor reproduce verify diff explain paper-assets archive figures lab test test-fast bench check strip lock contracts contract-tools reference clean distclean
+.PHONY: help setup setup-dev setup-study doctor reproduce verify diff explain paper-assets archive figures lab test test-fast bench check strip lock contracts contract-tools artifact reference clean distclean
 
 help:  ## print this list
 	@$(PYTHON) tools/help.py
@@ -98,6 +98,9 @@ lock: setup  ## recompile locks/ from pyproject.toml
 
 contracts: setup-dev  ## recompile the contracts (needs node or the group dev)
 	@$(VENV)/python tools/compile_contracts.py
+
+artifact: setup  ## bring the generated parts of README.md and docs/ARTIFACT.md up to date
+	@$(BFL) artifact
 
 reference: setup  ## keep the results and times of PROFILE as the committed reference
 	@$(BFL) reference --profile $(PROFILE)

@@ -20,13 +20,16 @@ def main(commands: list[str]) -> int:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     known["machine"] = f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}"
     for command in commands:
-        target, *_ = command.split()
+        target, *given = command.split()
         started = time.monotonic()
         if subprocess.run(["make", *command.split()], check=False).returncode != 0:
             print(f"measure: make {command} failed, so its time is not kept", file=sys.stderr)
             return 1
         seconds = round(time.monotonic() - started)
-        known["targets"][target] = f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
+        taken = f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
+        known["targets"][command] = taken
+        if not given or given == ["PROFILE=quick"]:
+            known["targets"][target] = taken  # what `make help` shows
         temporary = TIMES.with_suffix(".new")
         temporary.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
         temporary.replace(TIMES)

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         if name == "explain":
             command.add_argument("--figure", default="", help="its name, or how it begins")
     commands.add_parser("doctor", help="check this machine")
+    commands.add_parser("artifact", help="bring the generated parts of README.md and docs/ARTIFACT.md up to date")
     strip = commands.add_parser("strip", help="remove outputs from the notebooks")
     strip.add_argument("--check", action="store_true", help="change nothing; fail where a notebook holds outputs")
     return top
@@ -46,7 +47,11 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         from bfl_stpc import doctor
 
         return doctor.examine(console)
-    if arguments.command == "reproduce":
+    if arguments.command == "artifact":
+        from bfl_stpc.study import artifact
+
+        console.print(f"brought up to date: {', '.join(artifact.write()) or 'nothing'}")
+    elif arguments.command == "reproduce":
         from bfl_stpc.study import runner, schedule
 
         jobs = schedule.jobs_from(arguments.jobs)
@@ -62,9 +67,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         names = redraw.redraw_stale(arguments.profile, everything=True)
         console.print(f"drew {len(names)} figures in figures/{arguments.profile}")
     elif arguments.command == "reference":
-        from bfl_stpc.study import reference
+        from bfl_stpc.study import artifact, reference
 
         console.print(f"wrote {reference.keep(arguments.profile)}")
+        console.print(f"brought up to date: {', '.join(artifact.write()) or 'nothing'}")
     elif arguments.command == "diff":
         from bfl_stpc.study import difference, paths
 

@@ -117,3 +117,13 @@ def test_readme_keeps_everything_outside_the_markers(tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text("no markers")
     with pytest.raises(ClaimError, match="lacks the lines"):
         claims.write_readme("new\n")
+
+
+def test_the_readme_keeps_the_claims_of_the_larger_profile(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    (tmp_path / "README.md").write_text("<!-- claims: begin -->\n<!-- claims: end -->\n")
+    assert "now holds" in claims.publish([], "quick")
+    assert "now holds" in claims.publish([], "paper")
+    assert "larger profile paper" in claims.publish([], "quick")
+    assert "left as it is" in claims.publish([], "smoke")
+    assert "Profile `paper`" in (tmp_path / "README.md").read_text()

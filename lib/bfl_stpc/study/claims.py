@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -14,6 +15,8 @@ from rich.table import Table
 from bfl_stpc.errors import ClaimError, StoreError
 from bfl_stpc.study import paths
 from bfl_stpc.study.experiment import load_result
+from bfl_stpc.study.generated import between
+from bfl_stpc.study.profiles import RANK
 from bfl_stpc.study.store import write_atomic
 
 PENDING = "pending"
@@ -22,6 +25,7 @@ WITHIN_BAND = "within band"
 DIFFERS = "differs (explained)"
 NOT_REPRODUCIBLE = "not reproducible"
 UNEXPLAINED = "differs, unexplained"
+NOT_MEASURED = "not in the reference yet"
 
 
 @dataclass(frozen=True)
@@ -162,8 +166,8 @@ def verify(profile: str) -> list[Finding]:
     return findings
 
 
-def _number(value: float | bool | None, unit: str, *, printed: bool = False) -> str:
-    """Return a value with its unit: two decimals, as the paper prints; our own pure numbers have four."""
+def shown(value: float | bool | None, unit: str, *, printed: bool = False) -> str:
+    """Return a value with its unit, for a table: two decimals, as the paper prints; our own pure numbers have four."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -183,9 +187,9 @@ def markdown(findings: list[Finding], profile: str) -> str:
     ]
     for f in findings:
         unit = f.claim.unit
-        interval = " – ".join(_number(bound, unit) for bound in f.interval) if f.interval else "–"
-        cells = [f.claim.says, _number(f.claim.printed, unit, printed=True), _number(f.value, unit), interval]
-        rows.append(f"| {' | '.join(cells)} | {_number(f.ceiling, unit)} | {f.verdict} |")
+        interval = " – ".join(shown(bound, unit) for bound in f.interval) if f.interval else "–"
+        cells = [f.claim.says, shown(f.claim.printed, unit, printed=True), shown(f.value, unit), interval]
+        rows.append(f"| {' | '.join(cells)} | {shown(f.ceiling, unit)} | {f.verdict} |")
     return "\n".join(rows) + "\n"
 
 
@@ -197,17 +201,13 @@ def write_readme(table: str) -> None:
         StoreError: it cannot be written.
     """
     readme = paths.ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    begin, end = "<!-- claims: begin -->\n", "<!-- claims: end -->"
-    head, found_begin, rest = text.partition(begin)
-    _, found_end, tail = rest.partition(end)
-    if not (found_begin and found_end):
-        raise ClaimError("README.md lacks the lines <!-- claims: begin --> and <!-- claims: end -->")
-    write_atomic(readme, (head + begin + table + end + tail).encode())
+    write_atomic(readme, between(readme.read_text(encoding="utf-8"), "claims", table, "README.md").encode())
 
 
 def publish(findings: list[Finding], profile: str) -> str:
-    """Write the claims table into README.md unless the profile is smoke; return what was done.
+    """Write the claims table into README.md unless that of a larger profile stands there; return what was done.
+
+    The smoke profile's is never written.
 
     Raises:
         ClaimError: README.md has lost its markers.
@@ -215,6 +215,11 @@ def publish(findings: list[Finding], profile: str) -> str:
     """
     if profile == "smoke":
         return "README.md is left as it is: the smoke profile's cohort is too small to stand for anything"
+    stands = re.search(
+        r"^Profile `(\w+)`, generated", (paths.ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    if stands and RANK.get(stands.group(1), 0) > RANK[profile]:
+        return f"README.md is left as it is: it holds the claims of the larger profile {stands.group(1)}"
     write_readme(markdown(findings, profile))
     return f"README.md now holds the claims of profile {profile}"
 
@@ -228,9 +233,9 @@ def report(findings: list[Finding], profile: str, console: Console) -> None:
         unit = f.claim.unit
         table.add_row(
             f.claim.id,
-            _number(f.claim.printed, unit, printed=True),
-            _number(f.value, unit),
-            _number(f.ceiling, unit),
+            shown(f.claim.printed, unit, printed=True),
+            shown(f.value, unit),
+            shown(f.ceiling, unit),
             f.verdict,
         )
     console.print(table)

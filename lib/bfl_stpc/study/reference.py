@@ -72,7 +72,7 @@ def current(profile: str) -> dict[str, Any]:
         finished = read_json(results_folder(profile, name) / "finished.json", make)
         recorded = read_json(results_folder(profile, name) / "results.json", make)
         results = {k: entry | {"value": short(entry["value"])} for k, entry in recorded.items()}
-        about = {key: finished.get(key) for key in ("digest", "key", "source", "lock")}
+        about = {key: finished.get(key) for key in ("digest", "key", "source", "lock", "peak_mib")}
         found[name] = about | {"results": results}
     return {"processor": processor(), "notebooks": found}
 
