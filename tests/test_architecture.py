@@ -24,6 +24,7 @@ ALLOWED = {
     "system": {"ehr", "federated", "privacy", "stpc", "ledger"},
     "baselines": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "system", "study"},
     "ablation": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "baselines", "system"},
+    "real": {"ehr", "federated", "privacy", "stpc", "ledger", "system"},
     "detection": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "robust", "system", "study"},
 }
 ROOT_MODULES = {"errors", "lazy", "seeds", "ticket", "__init__", "__main__", "doctor"}

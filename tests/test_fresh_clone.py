@@ -28,6 +28,10 @@ def workers(root):
     return found
 
 
+def read_key(finished):
+    return json.loads(finished.read_text())["key"]
+
+
 class Clone:
     """A clone of the committed state, run by this environment's Python."""
 
@@ -37,6 +41,8 @@ class Clone:
 
     def run(self, *arguments: str, build: str = "build") -> subprocess.CompletedProcess:
         environment = os.environ | {"PYTHONPATH": str(self.root / "lib"), "BFL_BUILD": str(self.root / build)}
+        if (ROOT.parent / "shared" / "data").exists():  # the clone has nothing beside it
+            environment.setdefault("BFL_DATA_DIR", str(ROOT.parent / "shared" / "data"))
         command = [sys.executable, "-m", "bfl_stpc", *arguments]
         # Into a file: a worker that outlived its parent would hold a pipe open for ever.
         log = self.root / f"{'-'.join(arguments[:1])}.log"
@@ -68,7 +74,10 @@ def test_smoke_profile_from_a_fresh_clone(clone):
     started = time.monotonic()
     again = clone.run("reproduce", "--profile", "smoke")
     idle = time.monotonic() - started
-    assert f"0 notebooks to run, {len(notebooks)} up to date" in again.stdout
+    # Without real data and network, notebook 11 says so, ends well, and is tried again.
+    waiting = [path for path in (clone.root / "build/smoke/results").glob("*/finished.json") if not read_key(path)]
+    assert {path.parent.name for path in waiting} <= {"11_real_hospitals"}
+    assert f"{len(waiting)} notebooks to run, {len(notebooks) - len(waiting)} up to date" in again.stdout
     longest = sum(
         json.loads(path.read_text())["seconds"] for path in (clone.root / "build/smoke/results").glob("*/finished.json")
     )

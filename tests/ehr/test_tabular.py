@@ -61,3 +61,9 @@ def test_ages_fall_into_groups():
         "65 and over",
         "",
     ]
+
+
+def test_taking_rows_leaves_out_hospitals_without_any(table):
+    part = table.take(np.array([4, 5]))
+    assert (part.hospitals, part.hospital.tolist(), part.y.tolist()) == (("b",), [0, 0], [0, 1])
+    assert (table.X[4:] == part.X).all()

@@ -13,19 +13,23 @@ downloaded once. Wherever they come from, their SHA-256 must be the pinned ones.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pooch
 from numpy.typing import NDArray
 from requests import RequestException
 from sklearn.model_selection import train_test_split
 
 from bfl_stpc.ehr.tabular import Tabular, age_groups
 from bfl_stpc.errors import DataMissing, IntegrityError
+
+with warnings.catch_warnings():  # it looks for progress bars that a notebook here does not have, and says so
+    warnings.simplefilter("ignore")
+    import pooch
 
 URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/heart-disease/"
 HOSPITALS = {"Cleveland": "cleveland", "Hungary": "hungarian", "Switzerland": "switzerland", "VA Long Beach": "va"}

@@ -71,6 +71,18 @@ class Tabular:
         """Return the rows of one hospital, int64 (n_k,)."""
         return np.flatnonzero(self.hospital == hospital)
 
+    def take(self, rows: NDArray[np.int64]) -> Tabular:
+        """Return the patients in `rows`; hospitals that have none of them are left out."""
+        kept, owner = np.unique(self.hospital[rows], return_inverse=True)
+        return replace(
+            self,
+            X=self.X[rows],
+            y=self.y[rows],
+            hospital=owner.astype(np.int16),
+            hospitals=tuple(self.hospitals[k] for k in kept),
+            groups={key: group[rows] for key, group in self.groups.items()},
+        )
+
     def shuffled(self, generator: np.random.Generator, *, within: bool = False) -> Tabular:
         """Return the table with its labels dealt anew, so that nothing can be learned from it.
 

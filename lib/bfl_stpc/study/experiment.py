@@ -149,8 +149,12 @@ class Run:
             )
         return load_result(self.profile.name, notebook, name)["value"]
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self, *, again: bool = False) -> dict[str, Any]:
         """Write all results and mark the run as whole; return a short account of it.
+
+        Args:
+            again: whether the next `make reproduce` is to run this notebook once more, since something that lies
+                outside, as data that could not be downloaded, was missing.
 
         Raises:
             StoreError: the results cannot be written; an earlier finished run stays as it was.
@@ -164,7 +168,8 @@ class Run:
         }
         write_atomic(self.folder / "results.json", to_json(self._results))
         peak_mib = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-        finished = account | {"key": self._key, "seconds": time.monotonic() - self._started, "peak_mib": peak_mib}
+        key, seconds = None if again else self._key, time.monotonic() - self._started
+        finished = account | {"key": key, "seconds": seconds, "peak_mib": peak_mib}
         write_atomic(self.folder / "finished.json", to_json(finished))
         return account
 
