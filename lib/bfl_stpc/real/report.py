@@ -66,7 +66,8 @@ def fairness(scored: Scored, table: Tabular, *, draws: int = DRAWS) -> pd.DataFr
     """Return a row for each group of the table's patients: AUC, sensitivity and excess of predicted risk.
 
     A group that is ranked worse (AUC), found less often (sensitivity at a risk equal to the share of the ill among
-    all patients) or told a risk that is not its own (excess) is served worse. Columns: attribute, group, patients, ill (share), then the three, each an `Estimate`.
+    all patients) or told a risk that is not its own (excess) is served worse. Columns: attribute, group, patients, ill
+    (share), then the three, each an `Estimate`.
     """
     rows, usual = [], float(scored.y.mean())
     for attribute, of in table.groups.items():
