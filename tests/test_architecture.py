@@ -20,7 +20,7 @@ ALLOWED = {
     "figures": set(),
     "study": {"figures", "ehr"},
     "attacks": {"ehr", "federated", "privacy", "stpc", "study"},
-    "robust": {"attacks", "ehr", "federated"},
+    "robust": {"attacks", "ehr", "federated", "study"},
     "system": {"ehr", "federated", "privacy", "stpc", "ledger"},
     "baselines": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "system", "study"},
     "ablation": {"ehr", "federated", "privacy", "stpc", "ledger", "attacks", "detection", "baselines", "system"},

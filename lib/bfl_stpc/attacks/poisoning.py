@@ -6,7 +6,7 @@ they see the global model's last step and the public draw of groups, and decide 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -204,7 +204,8 @@ class Adaptive:
         inner: what is done when it attacks.
         limit: largest norm that it sends, in norms of the update that it trained: just below the announced bound.
         duty: share of the rounds in which it attacks, all attackers in the same ones.
-        company: attacks only in groups with at least so many attackers: they know the draw and wait for one another.
+        company: attacks only in groups with at least so many attackers, or with nobody else: they know the draw and
+            wait for one another.
     """
 
     inner: Attack
@@ -217,8 +218,12 @@ class Adaptive:
         resting = np.floor(view.round * self.duty) == np.floor((view.round - 1) * self.duty)
         if resting:
             return np.zeros(attackers.size, bool)
-        together = {int(i): np.isin(group, attackers).sum() for group in view.groups for i in group}
-        return self.inner.active(view, attackers) & np.array([together[int(i)] >= self.company for i in attackers])
+        enough = {
+            int(i): np.isin(group, attackers).sum() >= min(self.company, len(group))
+            for group in view.groups
+            for i in group
+        }
+        return self.inner.active(view, attackers) & np.array([enough[int(i)] for i in attackers])
 
     def records(self, X: NDArray[np.float32], y: NDArray) -> tuple[NDArray[np.float32], NDArray]:
         """Return as `inner` does."""
@@ -232,3 +237,24 @@ class Adaptive:
 
 def _norms(rows: Updates) -> Updates:
     return np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+# The kinds of data/catalogue.yaml, for a trigger.
+ATTACKS: dict[str, Callable[[Trigger], Attack]] = {
+    "label flip": lambda _: LabelFlip(),
+    "sign flip": lambda _: SignFlip(),
+    "scaling": lambda _: Scaling(),
+    "backdoor": Backdoor,
+    "noise": lambda _: Noise(),
+    "free rider": lambda _: FreeRider(),
+    "sybil": lambda trigger: Sybil(Backdoor(trigger, boost=3.0)),
+}
+
+# Ways of the backdoor past a defence that its owner knows.
+EVASIONS: dict[str, Callable[[Trigger], Attack]] = {
+    "every third round": lambda trigger: Adaptive(Backdoor(trigger), duty=1 / 3),
+    "only in company": lambda trigger: Adaptive(Backdoor(trigger), company=2),
+    "twice as long as honest": lambda trigger: Adaptive(Backdoor(trigger), limit=2.0),
+    "no longer than honest": lambda trigger: Adaptive(Backdoor(trigger), limit=1.0),
+    "no longer, in company": lambda trigger: Adaptive(Backdoor(trigger), limit=1.0, company=2),
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -514,16 +514,21 @@ class Membership(_Victims):
         for trial, view in enumerate(views):
             round, victim = divmod(trial, self.hospitals)
             inside = [names.index(name) for name in view.inside]
-            models = [*shadows[:, inside].mean(axis=1), view.vector / len(inside)]
-            X, y = self.setting.table[self.pools[victim]], self.setting.y[self.pools[victim]]
-            told = np.stack([
-                audit.confidence(federated.predict(self.weights + m, self.setting.spec, X), y) for m in models
-            ])  # fmt: skip
+            shadowed = self._once(
+                f"confidence, {victim} in {inside}", noise, partial(self._told, victim, shadows[:, inside].mean(axis=1))
+            )
+            told = np.concatenate([shadowed, self._told(victim, [view.vector / len(inside)])])
             member = np.concatenate([self.member[: self.shadows, victim], self.member[[self.shadows + round], victim]])
-            scores.append(audit.lira(told, member, len(models) - 1))
+            scores.append(audit.lira(told, member, len(told) - 1))
             truth.append(member[-1])
         score, is_member = np.concatenate(scores), np.concatenate(truth)
         return Judged((score > 0) == is_member, 0.5, {"TPR at 1 % FPR": audit.tpr_at(score, is_member)})
+
+    def _told(self, victim: int, updates: Sequence[NDArray[np.floating]] | NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the confidence of models (m, p), given by their updates, in the victim's pool, (m, pool)."""
+        X, y = self.setting.table[self.pools[victim]], self.setting.y[self.pools[victim]]
+        predicted = (federated.predict(self.weights + update, self.setting.spec, X) for update in updates)
+        return np.stack([audit.confidence(p, y) for p in predicted])
 
     def _trained(self, noise: bool) -> NDArray[np.float32]:
         """Return all updates, (shadows + rounds, hospitals, p)."""

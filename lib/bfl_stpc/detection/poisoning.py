@@ -84,22 +84,11 @@ class PoisoningBench:
         )
 
 
-KINDS: dict[str, Callable[[attacks.Trigger], attacks.Attack]] = {
-    "label_flip": lambda _: attacks.LabelFlip(),
-    "sign_flip": lambda _: attacks.SignFlip(),
-    "scaling": lambda _: attacks.Scaling(),
-    "backdoor": attacks.Backdoor,
-    "noise": lambda _: attacks.Noise(),
-    "free_rider": lambda _: attacks.FreeRider(),
-    "sybil": lambda trigger: attacks.Sybil(attacks.Backdoor(trigger, boost=3.0)),
-}
-
-
-def _register(kind: str, make: Callable[[attacks.Trigger], attacks.Attack]) -> None:
-    @injects(kind, PoisoningBench)
+def _register(name: str, make: Callable[[attacks.Trigger], attacks.Attack]) -> None:
+    @injects(name.replace(" ", "_"), PoisoningBench)
     def inject(bench: PoisoningBench, level: Level, rng: np.random.Generator) -> Outcome:
         return bench.inject(make(bench.trigger), level, rng)
 
 
-for _kind, _make in KINDS.items():
-    _register(_kind, _make)
+for _name, _make in attacks.ATTACKS.items():
+    _register(_name, _make)

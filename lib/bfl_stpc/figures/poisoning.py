@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bfl_stpc.figures.style import COLORS, COLUMN, FULL
@@ -17,7 +18,7 @@ LOOK = {
     "sums: median of groups": ("sky", "--", "v"),
     "sums: groups intersected": ("green", "-.", "^"),
     "sums: groups decoded": ("blue", "-", "o"),
-    "single: median": ("orange", "--", "v"),
+    "single: median": ("orange", "--", "<"),
     "single: trimmed mean": ("brown", "-.", "D"),
     "single: Krum": ("purple", ":", "P"),
     "single: multi-Krum": ("red", "-", "s"),
@@ -52,32 +53,66 @@ def backdoor(fig: Figure, data: Mapping[str, Any]) -> None:
 def adaptive(fig: Figure, data: Mapping[str, Any]) -> None:
     """Draw, for each way to evade, backdoor success (left) and the share of attackers found (right): dots are seeds.
 
-    `data`: ways [name]; defences {name: {success: [[a seed's] by way], found: the same}}, of shares of 1.
+    `data`: attacks [name]; defences {name: {success: [[a seed's] by attack], found: the same, traces: whether it looks
+    for attackers at all}}, of shares of 1.
     """
-    fig.set_size_inches(FULL, 0.42 * len(data["ways"]) + 1.2)
+    fig.set_size_inches(FULL, 0.42 * len(data["attacks"]) + 1.2)
     left, right = fig.subplots(1, 2, sharey=True)
-    count = len(data["defences"])
-    for k, (name, curves) in enumerate(data["defences"].items()):
-        color, _, mark = LOOK[name]
-        for ax, what in ((left, "success"), (right, "found")):
-            for row, values in enumerate(curves[what]):
-                at = row + 0.6 * ((k + 0.5) / count - 0.5)
-                ax.plot(
-                    100 * np.asarray(values, float), [at] * len(values), mark, color=COLORS[color], ms=2.5, alpha=0.45
-                )
-                ax.plot(
-                    100 * np.mean(values), at, mark, color=COLORS[color], ms=5, label=name if row == 0 else "_nolegend_"
-                )
-    for ax in (left, right):
-        for row in range(len(data["ways"]) - 1):
-            ax.axhline(row + 0.5, color="0.9", lw=0.6)
+    for ax, what in ((left, "success"), (right, "found")):
+        _rows(ax, data, what, [name for name, each in data["defences"].items() if what == "success" or each["traces"]])
         ax.set_xlim(-4, 104)
-    left.set_yticks(range(len(data["ways"])), data["ways"])
-    left.invert_yaxis()
     left.set_xlabel("backdoor success (%)")
     right.set_xlabel("attackers identified (%)")
     handles, labels = left.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=count, fontsize=6.5)
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=6.5)
+
+
+def _rows(ax: Axes, data: Mapping[str, Any], what: str, names: Sequence[str]) -> None:
+    """Draw a row an attack: small dots are seeds, large marks their mean; one line of marks a defence."""
+    everyone = list(data["defences"])
+    for name in names:
+        color, _, mark = LOOK[name]
+        for row, values in enumerate(data["defences"][name][what]):
+            at = row + 0.6 * ((everyone.index(name) + 0.5) / len(everyone) - 0.5)
+            ax.plot(100 * np.asarray(values, float), [at] * len(values), mark, color=COLORS[color], ms=2.5, alpha=0.45)
+            label = name if row == 0 else "_nolegend_"
+            ax.plot(100 * np.mean(values), at, mark, color=COLORS[color], ms=5, label=label, clip_on=False)
+    for row in range(len(data["attacks"]) - 1):
+        ax.axhline(row + 0.5, color="0.9", lw=0.6)
+    ax.set_yticks(range(len(data["attacks"])), data["attacks"])
+    ax.set_ylim(len(data["attacks"]) - 0.5, -0.5)
+
+
+def found(fig: Figure, data: Mapping[str, Any]) -> None:
+    """Draw, over the share of attackers, how many are shut out (bars: 95 % Wilson) and after which round.
+
+    `data`: rows, records defence, share, rate, low, high (shares of 1), median_round, last_round (None where nobody was
+    found), blamed, honest; rounds of the training.
+    """
+    fig.set_size_inches(FULL, 2.7)
+    left, right = fig.subplots(1, 2)
+    names = list(dict.fromkeys(row["defence"] for row in data["rows"]))
+    for k, name in enumerate(names):
+        color, line, mark = LOOK[name]
+        rows = [row for row in data["rows"] if row["defence"] == name]
+        at = np.array([100 * row["share"] for row in rows]) + 1.2 * (k - (len(names) - 1) / 2)
+        look = {"marker": mark, "color": COLORS[color], "ms": 4, "lw": 1, "ls": line}
+        left.vlines(at, [100 * r["low"] for r in rows], [100 * r["high"] for r in rows], color=COLORS[color], lw=0.8)
+        left.plot(at, [100 * r["rate"] for r in rows], label=name, **look)
+        seen = [(x, r["median_round"], r["last_round"]) for x, r in zip(at, rows) if r["median_round"] is not None]
+        for x, middle, last in seen:
+            right.plot([x, x], [middle, last], color=COLORS[color], lw=0.8)
+        right.plot([x for x, _, _ in seen], [m for _, m, _ in seen], **(look | {"ls": "none"}))
+    left.set(xlabel="attackers among the hospitals (%)", ylabel="attackers shut out (%)", ylim=(-3, 103))
+    right.set(
+        xlabel="attackers among the hospitals (%)", ylabel="round: median to last", ylim=(0, data["rounds"] + 0.5)
+    )
+    ticks = sorted({100 * row["share"] for row in data["rows"]})
+    for ax in (left, right):
+        ax.set_xticks(ticks, [f"{v:g}" for v in ticks])
+        ax.set_xlim(min(ticks) - 5, max(ticks) + 5)
+    handles, labels = left.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
 
 
 def tracing(fig: Figure, data: Mapping[str, Any]) -> None:
@@ -139,28 +174,18 @@ def trails(fig: Figure, data: Mapping[str, Any]) -> None:
     right.set_yticks(range(len(data["kinds"])), list(data["kinds"]))
     right.invert_yaxis()
     right.set(xlabel="AUC of this kind against normal weeks", xlim=(0, 1.03))
-    right.legend(loc="lower left")
+    fig.legend(*right.get_legend_handles_labels(), loc="outside lower right", ncols=2)
 
 
 def shut_out(fig: Figure, data: Mapping[str, Any]) -> None:
     """Draw, for each attack, accuracy under several defences: dots are seeds, large marks their mean.
 
-    `data`: attacks [name]; defences {name: [[a seed's accuracy] by attack]}; clean: accuracy without attackers.
+    `data`: attacks [name]; defences {name: {accuracy: [[a seed's] by attack]}}; clean: accuracy without attackers.
     """
     fig.set_size_inches(COLUMN, 0.4 * len(data["attacks"]) + 1.3)
     ax = fig.subplots()
-    count = len(data["defences"])
-    for k, (name, rows) in enumerate(data["defences"].items()):
-        color, _, mark = LOOK[name]
-        for row, values in enumerate(rows):
-            at = row + 0.6 * ((k + 0.5) / count - 0.5)
-            ax.plot(100 * np.asarray(values, float), [at] * len(values), mark, color=COLORS[color], ms=2, alpha=0.4)
-            ax.plot(
-                100 * np.mean(values), at, mark, color=COLORS[color], ms=4.5, label=name if row == 0 else "_nolegend_"
-            )
     ax.axvline(100 * data["clean"], color="0.6", lw=0.8, ls=":")
-    ax.set_yticks(range(len(data["attacks"])), data["attacks"])
-    ax.invert_yaxis()
+    _rows(ax, data, "accuracy", list(data["defences"]))
     ax.set_xlabel("accuracy (%); dotted: without attackers")
     handles, labels = ax.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=6.5)

@@ -84,7 +84,7 @@ def simulate(
         groups = tuple(np.array(present)[members] for members in drawn)
         view = View(number, len(present), last, groups, generator(experiment, seed, "attack", number))
         updates = _updates(scene, weights, present, bad, attack, view, experiment, seed)
-        means = group_means(updates, groups)
+        opened = means = group_means(updates, groups)
         if defence.bounded and thresholds is not None:
             means = clip(means, float(thresholds.bound[number - 1]))
         assumed = round(defence.assumed * len(means))
@@ -93,7 +93,7 @@ def simulate(
         models.append(weights)
         sent.append(updates)
         dealt.append(groups)
-        watch.look(groups, means, number)
+        watch.look(groups, opened, number)  # as opened: only unclipped sums add up
     return Course(np.array(models), bad, watch.excluded, np.array(sent), tuple(dealt))
 
 
@@ -130,15 +130,20 @@ class _Watch:
         self._decoder = Decoder(hospitals, parameters)
         self._groups: list[Groups] = []
         self._flags: list[NDArray[np.bool_]] = []
+        self._before: list[int] = []
 
     def look(self, groups: Groups, means: NDArray[np.float64], number: int) -> None:
-        """Take in one round's opened means; shut out whom they accuse, most of the hospitals never."""
+        """Take in one round's opened means; shut out whom they accuse twice in a row, one a round.
+
+        An attacker who rests leaves its deviation to those who sat with it; one more round, of other groups, clears
+        most of them. Most of the hospitals are never shut out.
+        """
         if self._thresholds is None or self._trace is Trace.NONE:
             return
         suspects, rank = self._suspects(groups, means, number)
-        room = (self._hospitals - 1) // 2 - len(self.excluded)
-        for i in sorted(suspects, key=lambda i: (-rank[i], i))[: max(room, 0)]:
-            self.excluded[i] = number
+        again, self._before = [i for i in suspects if i in self._before], suspects
+        if again and len(self.excluded) < (self._hospitals - 1) // 2:
+            self.excluded[max(again, key=lambda i: rank[i])] = number
 
     def _suspects(
         self, groups: Groups, means: NDArray[np.float64], number: int
