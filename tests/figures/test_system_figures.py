@@ -22,6 +22,14 @@ DATA = {
         "low": [1.0, 2.7, 6.4],
         "high": [1.0, 2.9, 6.7],
     },
+    "apart": {
+        "hospitals": [3, 5, 10],
+        "one_process": [0.3, 0.5, 1.1],
+        "processes": [0.4, 0.6, 1.0],
+        "paper_one": [0.3, 0.5, 1.0],
+        "paper_apart": [0.2, 0.3, 0.5],
+        "cores": 2,
+    },
     "scaling": {
         "measured": [
             {"hospitals": k, "parameters": d, "seconds": s}

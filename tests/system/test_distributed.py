@@ -48,7 +48,7 @@ def write(folder, hospitals=3):
 
 def left_of(processes):
     """Return those that still live after a while that an orderly end takes."""
-    _, alive = psutil.wait_procs(processes, timeout=20)
+    _, alive = psutil.wait_procs(processes, timeout=90)  # agents of a killed Ray look for their parent now and then
     return [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 

@@ -5,7 +5,7 @@ from system.small_system import CLIP, SPEC, small_records
 
 from bfl_stpc import federated, privacy, stpc, system
 from bfl_stpc.errors import LedgerError
-from bfl_stpc.system import faults, service
+from bfl_stpc.system import chaos, faults, service
 from bfl_stpc.system.faults import Fault
 
 CONFIG = privacy.DpConfig(SPEC, 0.5, 4, 0.2, 2.0, 0.5, privacy.NoiseSource.SIMULATION)
@@ -27,7 +27,7 @@ def worn():
 
 
 def suffer(worn, *struck):
-    outcome, worn["state"] = faults.suffer(worn["consortium"], START, worn["state"], struck)
+    outcome, worn["state"] = chaos.suffer(worn["consortium"], START, worn["state"], struck)
     assert outcome.faults == struck
     assert not outcome.violations
     return outcome
@@ -35,7 +35,7 @@ def suffer(worn, *struck):
 
 @pytest.mark.slow
 def test_random_schedules_violate_nothing():
-    outcomes = faults.chaos(founded, START, range(SCHEDULES), experiment="chaos in tests")
+    outcomes = chaos.chaos(founded, START, range(SCHEDULES), experiment="chaos in tests")
     wrong = [f"{', '.join(map(str, o.faults))}: {v}" for o in outcomes for v in o.violations]
     assert not wrong
     assert sum(len(o.faults) for o in outcomes) >= SCHEDULES  # the faults did strike
@@ -117,7 +117,7 @@ def test_what_happens_on_the_wire_costs_at_most_a_retry(worn, what):
 
 
 def test_the_worn_ledgers_blocks_lead_to_its_head(worn):
-    assert not faults.replayed(worn["consortium"])
+    assert not chaos.replayed(worn["consortium"])
 
 
 @pytest.mark.parametrize("role", ["hospital-0", system.AUTHORITY, system.AGGREGATOR, system.LEDGER])
@@ -132,15 +132,15 @@ def test_a_block_that_was_not_stored_would_be_noticed():
     kept = store.names(0)
     store.put(0, "block 0000000003", store.get(0, "block 0000000002"))
     assert kept == store.names(0)
-    outcome, _ = faults.suffer(consortium, START, START, ())
+    outcome, _ = chaos.suffer(consortium, START, START, ())
     assert "the ledger has not stored the blocks that it has told of" in outcome.violations
     with pytest.raises(LedgerError):
-        faults.replayed(consortium)
+        chaos.replayed(consortium)
 
 
 def test_training_twice_for_one_round_would_be_noticed(monkeypatch):
     monkeypatch.setattr(service.Service, "_keep", lambda *_: None)  # a role that forgets what it has answered
-    outcome, _ = faults.suffer(
+    outcome, _ = chaos.suffer(
         faults.FragileConsortium.of(founded(3), faults.Trouble()),
         START,
         START,
@@ -153,5 +153,5 @@ def test_a_sum_that_is_not_exact_would_be_noticed(monkeypatch):
     honest = stpc.Total.mean.fget
     monkeypatch.setattr(stpc.Total, "mean", property(lambda total: honest(total) * 1.01))
     consortium = faults.FragileConsortium.of(founded(3), faults.Trouble())
-    outcome, _ = faults.suffer(consortium, START, START, ())
+    outcome, _ = chaos.suffer(consortium, START, START, ())
     assert "not the exact successor" in outcome.violations[0]

@@ -163,3 +163,26 @@ def _end(ax: Axes, curve: Mapping[str, Any], color: str) -> None:
     """Write a curve's name at its end."""
     end = (curve["x"][-1], curve["seconds"][-1])
     ax.annotate(curve["label"], end, xytext=(3, 0), textcoords="offset points", va="center", fontsize=6, color=color)
+
+
+def apart(fig: Figure, data: Mapping[str, Any]) -> None:
+    """Draw the time of a round against hospitals, all roles in one process and each in its own, beside the model.
+
+    Args:
+        fig: an empty figure.
+        data: `hospitals` (n); `one_process`, `processes`, `paper_one`, `paper_apart` (n), seconds; `cores`, of the
+            machine.
+    """
+    fig.set_size_inches(FULL, 2.6)
+    ax, many = fig.subplots(), data["hospitals"]
+    lines = (
+        ("one_process", "one process", COLORS["blue"], "o-"),
+        ("processes", f"a process each, on {data['cores']} cores", COLORS["orange"], "s-"),
+        ("paper_one", "on paper: one core", COLORS["blue"], "--"),
+        ("paper_apart", "on paper: a core each, no network", COLORS["orange"], ":"),
+    )
+    for key, label, color, style in lines:
+        ax.plot(many, data[key], style, color=color, lw=1.1, ms=4, label=label)
+    ax.set(xlabel="hospitals", ylabel="seconds a round", ylim=(0, None))
+    ax.set_xticks(many)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=7)

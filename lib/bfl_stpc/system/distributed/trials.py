@@ -1,0 +1,154 @@
+"""Trials of whole rounds whose roles have a process each, on one node or on several, and of their deaths."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bfl_stpc import federated
+from bfl_stpc.errors import BflError
+from bfl_stpc.system.distributed import cluster as clusters
+from bfl_stpc.system.distributed import faults
+from bfl_stpc.system.distributed.consortium import DistributedConsortium, found
+from bfl_stpc.system.distributed.partition import write_partition
+from bfl_stpc.system.faults import Fault
+from bfl_stpc.system.founding import Articles
+from bfl_stpc.system.roles import AGGREGATOR, AUTHORITY, LEDGER
+from bfl_stpc.system.state import State
+
+DEADLINE = 60.0
+SHORT = 6.0  # seconds: the deadline that a straggler, or a node whose cable is out, passes
+DEATHS = (
+    Fault("hospital", "train", "during"),
+    Fault("hospital", "commit", "after"),
+    Fault("hospital", "send", "after"),
+    Fault(AGGREGATOR, "train", "after"),
+    Fault(AGGREGATOR, "open", "after"),
+    Fault(LEDGER, "submit", "after"),
+    Fault("hospital", "train", faults.LATE),
+)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Rounds of roles that have a process each.
+
+    Attributes:
+        founding_s: seconds until all processes were there and the contracts deployed.
+        wall_ms: of each round, after one to warm up.
+        state: what they led to.
+        survivors: hospitals in the last sum.
+        way: how the nodes were kept apart; empty on one node.
+        hosts: addresses of the nodes.
+    """
+
+    founding_s: float
+    wall_ms: tuple[float, ...]
+    state: State
+    survivors: tuple[str, ...]
+    way: str = ""
+    hosts: tuple[str, ...] = ()
+
+
+def on_one_node(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
+    """Run `count` rounds from `start`, after one to warm up, with a process for each role on this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, own in records.items():
+            write_partition(Path(folder) / name, own)
+        begun = time.perf_counter()
+        with _found(articles, Path(folder)) as consortium:
+            return _rounds(consortium, start, count, time.perf_counter() - begun)
+
+
+def on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
+    """Do as `on_one_node`, with a node for each hospital, which holds that hospital's partition and no other."""
+    nodes: dict[str, Sequence[str]] = {clusters.HEAD: (LEDGER, AUTHORITY, AGGREGATOR)}
+    nodes |= {f"node of {name}": (name,) for name in records}
+    with (
+        tempfile.TemporaryDirectory() as root,
+        clusters.cluster(nodes, Path(root), way=clusters.way()) as cluster,
+    ):
+        for name, own in records.items():
+            write_partition(cluster.disks[f"node of {name}"] / name, own)
+        begun = time.perf_counter()
+        with _found(articles, cluster.folder, address=cluster.address, placed=True) as consortium:
+            taken = _rounds(consortium, start, count, time.perf_counter() - begun)
+        return replace(taken, way=cluster.way, hosts=tuple(cluster.hosts.values()))
+
+
+@dataclass(frozen=True)
+class Death:
+    """What came of one fault in a process.
+
+    Attributes:
+        fault: which.
+        errors: names of what the driver was told, before the round finished.
+        before: what the round that finished started from.
+        after: what it led to.
+        survivors: hospitals in its sum.
+    """
+
+    fault: Fault
+    errors: tuple[str, ...]
+    before: State
+    after: State
+    survivors: tuple[str, ...]
+
+
+def deaths(articles: Articles, records: Mapping[str, federated.ClientData], start: State) -> list[Death]:
+    """Let each of `DEATHS` strike a consortium on this machine, and run rounds on until one finishes.
+
+    In the end the key authority is killed for good, and restarted when the round was aborted for it.
+    """
+    done, state = [], start
+    with tempfile.TemporaryDirectory() as folder:
+        for name, own in records.items():
+            write_partition(Path(folder) / name, own)
+        with _found(articles, Path(folder), seat_of=faults.fragile_seat_of) as consortium:
+            state = consortium.run_round(state)
+            for number, fault in enumerate(DEATHS):
+                if fault.role == "hospital":
+                    fault = replace(fault, role=articles.hospitals[number % len(articles.hospitals)])
+                if fault.what == faults.LATE:
+                    faults.hurry(consortium, SHORT)
+                faults.strike(consortium, fault, seconds=2.5 * SHORT)
+                done.append(_suffer(consortium, fault, start, state))
+                state = done[-1].after
+            consortium.kill(AUTHORITY)
+            done.append(_suffer(consortium, Fault(AUTHORITY, "open", "before"), start, state))
+    return done
+
+
+def _suffer(consortium: DistributedConsortium, fault: Fault, start: State, before: State) -> Death:
+    errors: list[str] = []
+    state = before
+    while True:
+        try:
+            after = consortium.run_round(state)
+            break
+        except BflError as error:
+            errors.append(type(error).__name__)
+            if fault.role == AUTHORITY:
+                consortium.restart(AUTHORITY)
+            if len(errors) > 5:
+                raise
+            consortium.settle()
+            state = consortium.latest(start)
+    consortium.settle()
+    return Death(fault, tuple(errors), state, after, consortium.survivors[after.round])
+
+
+def _found(articles: Articles, folder: Path, **where: object) -> DistributedConsortium:
+    agreed = {"experiment": articles.experiment, "clip": articles.clip, "max_records": articles.max_records}
+    options = {"promise": articles.promise, "folder": folder, "deadline": DEADLINE}
+    return found(articles.hospitals, articles.config, **agreed, **options, **where)  # type: ignore[arg-type]
+
+
+def _rounds(consortium: DistributedConsortium, start: State, count: int, founding_s: float) -> Apart:
+    state = start
+    for _ in range(1 + count):
+        state = consortium.run_round(state)
+    return Apart(founding_s, tuple(consortium.wall_ms[1:]), state, consortium.survivors[state.round])
