@@ -12,6 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+def tags(code: str) -> dict[str, list[str]]:
+    """The metadata of a cell: one that begins with a comment `timed` is tagged so."""
+    return {"tags": ["timed"]} if code.startswith("# timed") else {}
+
+
 class Study:
     """A checkout with two notebooks, the second needing the first, driven through the command line."""
 
@@ -37,7 +42,7 @@ class Study:
             nbformat.v4.new_markdown_cell(f"# {name}"),
             nbformat.v4.new_code_cell('profile = "smoke"', metadata={"tags": ["parameters"]}),
             nbformat.v4.new_code_cell(f'from bfl_stpc import study\nrun = study.start("{name}", profile=profile)'),
-            nbformat.v4.new_code_cell(code),
+            *(nbformat.v4.new_code_cell(c, metadata=tags(c)) for c in code.split("# next cell\n")),
             nbformat.v4.new_code_cell(end),
         ]
         notebook = nbformat.v4.new_notebook(cells=cells)

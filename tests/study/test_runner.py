@@ -245,20 +245,53 @@ def test_a_notebook_whose_process_is_killed_is_named(small_study, code, says):
     assert "Traceback" not in outcome.stderr
 
 
+@pytest.mark.parametrize("end", ["", "\nraise ValueError('broken')"])
+def test_others_are_paused_while_a_cell_measures_times(small_study, end):
+    ticking = f"""import pathlib, time
+folder = pathlib.Path("{small_study.root}")
+ticks, deadline = [], time.monotonic() + 100
+while not (folder / "span").exists() and time.monotonic() < deadline:
+    (folder / "ticking").write_text("")
+    ticks.append(time.monotonic())
+    time.sleep(0.02)
+for _ in range(20):
+    ticks.append(time.monotonic())
+    time.sleep(0.02)
+run.record("ticks", ticks)"""
+    small_study.write("01_first", ticking)
+    wait = (
+        f"import pathlib, time\nwhile not pathlib.Path('{small_study.root}/ticking').exists():\n    time.sleep(0.05)\n"
+    )
+    timed = "# timed\nspan = [time.monotonic()]\ntime.sleep(1.5)\nspan.append(time.monotonic())\n"
+    timed += f"pathlib.Path('{small_study.root}/span').write_text(str(span)){end}\n"
+    small_study.write("02_second", f"{wait}# next cell\n{timed}# next cell\n1")
+    outcome = small_study.run(*REPRODUCE, "--jobs", "2")
+    assert outcome.returncode == (1 if end else 0), outcome.stderr
+    begin, stop = json.loads((small_study.root / "span").read_text())
+    ticks = json.loads((small_study.results("01_first") / "results.json").read_text())["ticks"]["value"]
+    assert not [tick for tick in ticks if begin < tick < stop]
+    assert [tick for tick in ticks if tick < begin]
+    assert [tick for tick in ticks if tick > stop]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interruption_keeps_the_finished_and_leaves_no_kernel(small_study, number):
-    for name in ("02_second", "03_third"):  # two at once
-        marker = small_study.root / f"started_{name}"
-        code = f'import pathlib, time\npathlib.Path("{marker}").write_text("")\ntime.sleep(600)'
-        small_study.write(name, code, needs=["01_first"])
+    marked = (
+        f"import pathlib, time\nroot = pathlib.Path('{small_study.root}')\n(root / 'started_{{}}').write_text('')\n"
+    )
+    both = "while len(list(root.glob('started_*'))) < 2:\n    time.sleep(0.05)\n"
+    # Two at once, of which one is paused while the other measures.
+    small_study.write("02_second", marked.format(2) + "time.sleep(600)", needs=["01_first"])
+    measuring = "# timed\n(root / 'measuring').write_text('')\ntime.sleep(600)"
+    small_study.write("03_third", marked.format(3) + both + "# next cell\n" + measuring, needs=["01_first"])
     command = [sys.executable, "-m", "bfl_stpc", *REPRODUCE, "--jobs", "2"]
     process = subprocess.Popen(
         command, env=small_study.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
-    while len(list(small_study.root.glob("started_*"))) < 2 and time.monotonic() < deadline:
+    while not (small_study.root / "measuring").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert len(list(small_study.root.glob("started_*"))) == 2
+    assert (small_study.root / "measuring").exists()
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     if number != signal.SIGKILL:

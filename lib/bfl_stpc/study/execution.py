@@ -25,6 +25,7 @@ from bfl_stpc.errors import BflError, NotebookFailed, StudyError
 from bfl_stpc.study import paths, prose, redraw
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.notebooks import Notebook
+from bfl_stpc.study.pausing import resume
 from bfl_stpc.study.progress import Watch
 from bfl_stpc.study.store import explained, read_json, replace_folder, to_json, write_atomic
 
@@ -34,23 +35,62 @@ QUIET_KERNEL = ["--IPKernelApp.log_level=50"]
 # A sum over several threads is rounded by how they share it. A notebook that may run beside another computes each
 # operation on one thread, also when it happens to run alone: its results are then the same bits however it ran.
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+TIMED = "timed"  # tag of a cell during which the other notebooks are paused
+ALONE, SHARED = "alone", "shared"
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONHASHSEED": "0"}
 
 
+class Reports:
+    """A notebook's line to the runner: it tells of every cell, and asks to be alone while one measures times."""
+
+    def __init__(self, line: Connection) -> None:
+        self._line = line
+        self.paused: list[int] = []
+
+    def cell(self, number: int) -> None:
+        """Tell that the cell `number` (from 1) begins."""
+        self._line.send(number)
+
+    def alone(self) -> None:
+        """Return once every other notebook is paused."""
+        self._line.send(ALONE)
+        self.paused = self._line.recv()
+
+    def shared(self) -> None:
+        """Let the others go on."""
+        self._line.send(SHARED)
+        self.paused = []
+
+    def failed(self, error: BflError) -> None:
+        """Hand over the error with which the notebook ends."""
+        self._line.send(error)
+
+
+def is_timed(cell: Any) -> bool:
+    """Tell whether a cell measures times, by its tag."""
+    return TIMED in cell["metadata"].get("tags", [])
+
+
 class WatchedEngine(NBClientEngine):
-    """papermill's engine, telling a `Watch` of every cell."""
+    """papermill's engine, telling a `Watch` of every cell, and the runner of those that measure times."""
 
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, watch: Watch, **kwargs: Any) -> None:
-        """Execute the notebook that `nb_man` manages, reporting each cell to `watch`."""
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, watch: Watch, reports: Reports, **kwargs: Any
+    ) -> None:
+        """Execute the notebook that `nb_man` manages, reporting each cell to `watch` and `reports`."""
         start, complete = nb_man.cell_start, nb_man.cell_complete
 
         def cell_start(cell: Any, cell_index: int | None = None, **rest: Any) -> None:
             watch.cell_start(cell_index or 0)
+            if is_timed(cell):
+                reports.alone()
             start(cell, cell_index, **rest)
 
         def cell_complete(cell: Any, cell_index: int | None = None, **rest: Any) -> None:
             complete(cell, cell_index, **rest)
+            if is_timed(cell):
+                reports.shared()
             watch.cell_done(cell)
 
         nb_man.cell_start, nb_man.cell_complete = cell_start, cell_complete
@@ -114,7 +154,7 @@ def without_paths(executed: Path) -> bytes:
     return nbformat.writes(notebook).encode()
 
 
-def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], report: Connection) -> None:
+def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], reports: Reports) -> None:
     """Execute one notebook and put its results, figures and executed copy in place; send each cell's number.
 
     `origin` is the notebook's entry of `notebooks.provenance`; results and figures keep it. Environment variables are
@@ -133,11 +173,11 @@ def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], re
         partial.parent.mkdir(parents=True, exist_ok=True)
     threads = {} if notebook.timed else ONE_THREAD
     os.environ.update(QUIET | threads | {"BFL_STAGE": str(staged), "BFL_KEY": origin["key"]})
-    with Watch(build / "logs" / f"{notebook.name}.log", notebook.cells, report.send) as watch:
+    with Watch(build / "logs" / f"{notebook.name}.log", notebook.cells, reports.cell) as watch:
         try:
             papermill.execute_notebook(
                 notebook.path, partial, parameters={"profile": profile}, kernel_name="python3", cwd=paths.NOTEBOOKS,
-                progress_bar=False, engine_name="watched", watch=watch,
+                progress_bar=False, engine_name="watched", watch=watch, reports=reports,
                 extra_arguments=QUIET_KERNEL, start_timeout=300,
             )  # fmt: skip
         except PapermillExecutionError as error:
@@ -152,25 +192,27 @@ def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], re
     replace_folder(staged, results_folder(profile, notebook.name))
 
 
-def _end_with_parent(parent: int) -> None:
-    """Stop this process, and with it its kernel, once `parent` has gone, however it went."""
+def _end_with_parent(parent: int, reports: Reports) -> None:
+    """Stop this process, and with it its kernel, once `parent` has gone, however it went; wake whom it had paused."""
     while os.getppid() == parent:
         time.sleep(0.5)
+    resume(reports.paused)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def in_process(notebook: Notebook, profile: str, origin: Mapping[str, str], report: Connection, parent: int) -> None:
-    """Run one notebook in this new process; send cell numbers, and at a failure its error, through `report`.
+def in_process(notebook: Notebook, profile: str, origin: Mapping[str, str], line: Connection, parent: int) -> None:
+    """Run one notebook in this new process; send cell numbers, and at a failure its error, through `line`.
 
     Exit status 0 says that the results stand, 1 that an error was sent, 130 that it was interrupted.
     """
     os.setsid()  # Ctrl-C in a terminal reaches the runner alone, which then stops its notebooks
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    reports = Reports(line)
+    threading.Thread(target=_end_with_parent, args=(parent, reports), daemon=True).start()
     try:
         with terminate_as_interrupt():
-            run_notebook(notebook, profile, origin, report)
+            run_notebook(notebook, profile, origin, reports)
     except KeyboardInterrupt:
         sys.exit(130)
     except BflError as error:
-        report.send(error)
+        reports.failed(error)
         sys.exit(1)

@@ -16,8 +16,8 @@ from multiprocessing.context import ForkProcess
 from rich.console import Console
 
 from bfl_stpc.errors import BflError, NotebookFailed, StudyError
-from bfl_stpc.study import paths, prose, redraw
-from bfl_stpc.study.execution import check_kernel, in_process, terminate_as_interrupt
+from bfl_stpc.study import paths, pausing, prose, redraw
+from bfl_stpc.study.execution import ALONE, SHARED, check_kernel, in_process, terminate_as_interrupt
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.notebooks import Notebook, discover, provenance, select
 from bfl_stpc.study.profiles import load_profile
@@ -62,7 +62,7 @@ def check_parameters(notebooks: Mapping[str, Notebook]) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """A notebook that runs in a process of its own, and the end from which its reports are read."""
+    """A notebook that runs in a process of its own, and the end of its line to the runner."""
 
     process: ForkProcess
     reports: Connection
@@ -70,7 +70,7 @@ class Job:
 
 def start(notebook: Notebook, profile: str, origin: Mapping[str, str]) -> Job:
     """Run one notebook in a new process; forked, since papermill need then not be imported again."""
-    reports, report = multiprocessing.Pipe(duplex=False)
+    reports, report = multiprocessing.Pipe()
     arguments = (notebook, profile, origin, report, os.getpid())
     process = multiprocessing.get_context("fork").Process(target=in_process, args=arguments, name=notebook.name)
     process.start()
@@ -113,6 +113,9 @@ class Execution:
         self._waiting = list(notebooks)
         self._running: dict[str, Job] = {}
         self._errors: list[BflError] = []
+        self._asking: list[str] = []  # those that wait to be alone
+        self._alone: str | None = None
+        self._paused: list[int] = []
         self._expected = {name: expected_seconds(profile, name) for name in notebooks}
         self._way = ways(notebooks, self._expected)
         self._begun = time.monotonic()
@@ -127,6 +130,7 @@ class Execution:
             while self._begin(board):
                 self._listen(board)
         except BaseException:
+            pausing.resume(self._paused)  # a stopped process would not hear that it is to end
             stop(self._running)
             raise
         if len(self._errors) > 1:
@@ -136,7 +140,7 @@ class Execution:
 
     def _begin(self, board: Board) -> bool:
         """Start what may start; return whether anything runs."""
-        if not self._errors:
+        if not self._errors and not self._alone and not self._asking:
             for name in startable(self._notebooks, self._waiting, self._running, self._way, self._jobs):
                 board.begin(name, self._notebooks[name].cells, self._expected[name])
                 self._waiting.remove(name)
@@ -155,11 +159,35 @@ class Execution:
                 continue
             if isinstance(sent, BflError):
                 self._end(name, sent, board)
+            elif sent == ALONE:
+                self._asking.append(name)
+            elif sent == SHARED:
+                self._share()
             else:
                 board.cell(name, sent)
+        self._leave_alone()
         board.tick()
 
+    def _leave_alone(self) -> None:
+        """Pause the others for a notebook whose next cell measures times; one such notebook at a time."""
+        if self._alone or not self._asking:
+            return
+        self._alone = self._asking.pop(0)
+        for name, job in self._running.items():
+            if name != self._alone and job.process.pid:
+                self._paused += pausing.pause(job.process.pid)
+        self._running[self._alone].reports.send(self._paused)
+
+    def _share(self) -> None:
+        """Let the paused notebooks go on."""
+        pausing.resume(self._paused)
+        self._alone, self._paused = None, []
+
     def _end(self, name: str, sent: BflError | None, board: Board) -> None:
+        if name == self._alone:
+            self._share()
+        if name in self._asking:
+            self._asking.remove(name)
         error = ended(name, self._running[name], sent)
         del self._running[name]
         seconds = board.end(name)
