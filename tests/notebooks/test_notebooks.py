@@ -68,6 +68,13 @@ def test_no_absolute_path_in_any_cell(path):
         assert not re.search(r"(?<![\w:/.])/(home|root|tmp|usr|work|mnt)/", text), text
 
 
+def test_what_reports_times_measures_them_alone(path):
+    raw = json.loads(path.read_text())
+    tagged = any("timed" in cell["metadata"].get("tags", []) for cell in raw["cells"])
+    if re.search(r'unit="(ns|ms|s|h|kbps)"|_ms"', "\n".join(cells(path, "code"))):
+        assert raw["metadata"]["bfl"].get("timed") or tagged, "set metadata.bfl.timed, or tag the cell that measures"
+
+
 def test_figures_have_captions_and_alternative_text(path):
     code = "\n".join(cells(path, "code"))
     figures = len(re.findall(r"run\.figure\(", code))
