@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bfl_stpc import federated, privacy
-from bfl_stpc.ablation import ALL, Combination, Path, learn, meaningful, without
+from bfl_stpc.ablation import ALL, Combination, Path, collection, learn, meaningful, without
 from bfl_stpc.errors import ConfigError
 from bfl_stpc.seeds import generator
 
@@ -79,3 +79,16 @@ def test_a_wrong_sum_would_be_noticed(tables, models, monkeypatch):
     honest = Path._opened
     monkeypatch.setattr(Path, "_opened", lambda self, sent, slots: honest(self, sent, slots) + np.uint64(1))
     assert trained(tables, Combination(True)).last.tobytes() != models[Combination(True)].last.tobytes()
+
+
+def test_a_centre_collects_every_byte_once_and_pays_gas_only_with_a_ledger():
+    records = {f"hospital-{k}": bytes([k]) * (100 + k) for k in range(3)}
+    plain, booked = (collection(records, Combination(ledger=on), 1) for on in (False, True))
+    assert plain.sent == booked.sent == 303
+    assert plain.gas == 0 < booked.gas
+
+
+def test_training_is_timed_apart_from_the_way(tables):
+    run = trained(tables, Combination(True))
+    assert len(run.training_ms) == len(run.costs) == 2
+    assert min(run.training_ms) > 0
