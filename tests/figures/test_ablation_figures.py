@@ -82,6 +82,6 @@ def test_every_part_of_a_row_is_drawn(part):
     assert draw(ablation.overview, changed)[1] != draw(ablation.overview, DATA["overview"])[1]
 
 
-def test_a_printed_number_that_is_nowhere_reached_gets_no_diamond():
+def test_a_printed_number_that_is_nowhere_reached_gets_no_star():
     fig, _ = draw(ablation.difficulty, DATA["difficulty"])
-    assert sum(line.get_marker() == "D" for line in fig.axes[0].lines) == 1
+    assert sum(line.get_marker() == "*" for line in fig.axes[0].lines) == 1

@@ -23,10 +23,11 @@ LINES: Mapping[str, tuple[str, str]] = {  # colour and marker with line style, i
     "BFL-STPC": ("blue", "o-"),
     "BFL-STPC, ε = 3": ("sky", "o--"),
     "PPFLB-style": ("orange", "s--"),
-    "FLBM-IoT-style": ("green", "x:"),
+    "FLBM-IoT-style": ("green", "D:"),
     "central": ("black", "^-."),
     "alone": ("grey", "v-"),
 }
+HOLLOW = ("FLBM-IoT-style",)  # learns as ours does: its marks stand around ours
 
 
 def overview(fig: Figure, data: Mapping[str, Any]) -> None:
@@ -171,8 +172,11 @@ def difficulty(fig: Figure, data: Mapping[str, Any]) -> None:
                   color="0.4", rotation=38)  # fmt: skip
     for name, system in data["systems"].items():
         color, style = LINES[name]
-        left.plot(x, system["accuracy"], style, color=COLORS[color], ms=3, lw=1.0)
-        right.plot(x, system["gap"], style, color=COLORS[color], ms=3, lw=1.0, label=name)
+        look = {"color": COLORS[color], "lw": 1.0, "ms": 3}
+        if name in HOLLOW:
+            look |= {"ms": 6.5, "mfc": "none", "mew": 1.0}
+        left.plot(x, system["accuracy"], style, **look)
+        right.plot(x, system["gap"], style, **look, label=name)
         if system["low"] is not None:
             right.vlines(x, system["low"], system["high"], color=COLORS[color], lw=0.8)
     for entry in data["printed"]:
@@ -181,8 +185,8 @@ def difficulty(fig: Figure, data: Mapping[str, Any]) -> None:
         left.annotate(f"{entry['name']} {entry['value']:.2f}", (x[0], entry["value"]), xytext=(0, 2),
                       textcoords="offset points", fontsize=6.5, color=color)  # fmt: skip
         if entry["ceiling"] is not None:
-            left.plot(entry["ceiling"], entry["value"], "D", color=color, ms=5, mfc="white", mew=1.2, zorder=4)
-    left.set(xlabel="Bayes ceiling (%)", ylabel="test accuracy (%)", title="accuracy, and the printed numbers (◇)")
+            left.plot(entry["ceiling"], entry["value"], "*", color=color, ms=10, mfc="white", mew=1.0, zorder=4)
+    left.set(xlabel="Bayes ceiling (%)", ylabel="test accuracy (%)", title="accuracy, and the printed numbers (☆)")
     right.set(xlabel="Bayes ceiling (%)", ylabel="points below the Bayes rule", title="what is missing to the ceiling")
     right.set_ylim(0, None)
     fig.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncol=3)
