@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eth.abc import BlockAPI, BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, VirtualMachineAPI
-from eth.vm.forks import CancunVM
 from eth.vm.message import Message
 from eth_tester import PyEVMBackend
 from eth_tester.backends.pyevm.main import ZERO_ADDRESS, get_default_genesis_params
 from eth_typing import Address
 from eth_utils import ValidationError
+
+from bfl_stpc.ledger.remembered import RememberingVM
 
 GENESIS_TIME = 1_767_225_600  # 2026-01-01T00:00:00Z, in seconds since 1970
 BLOCK_SECONDS = 1
@@ -67,7 +68,7 @@ class DeterministicBackend(PyEVMBackend):
         genesis = get_default_genesis_params({"timestamp": genesis_time, "gas_limit": BLOCK_GAS})
         genesis["base_fee_per_gas"] = 0
         nobody = {b"\x01".rjust(20, b"\0"): {"balance": 0, "nonce": 0, "code": b"", "storage": {}}}
-        super().__init__(genesis, nobody, vm_configuration=((0, CancunVM),))
+        super().__init__(genesis, nobody, vm_configuration=((0, RememberingVM),))
         self._next_time(BLOCK_SECONDS)
 
     def advance(self, seconds: int) -> None:
