@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from eth_abi import decode
 from eth_abi.exceptions import EncodingError
 from eth_utils import keccak
 from eth_utils.abi import collapse_if_tuple
@@ -107,7 +109,7 @@ class Contract:
     def ask(self, function: str, *arguments: Any) -> Any:
         """Return what a view function answers, decoded; see `Chain.call`."""
         answer = self.chain.call(self.address, self.encode(function, *arguments))
-        decoded = self.chain.web3.codec.decode(self._functions[function].outputs, answer)
+        decoded = _decoded(self._functions[function].outputs, answer)
         return decoded[0] if len(decoded) == 1 else decoded
 
     def fields(self, function: str, *arguments: Any) -> dict[str, Any]:
@@ -128,3 +130,9 @@ class Contract:
     def logged(self, from_block: int = 0) -> list[Event]:
         """Return the events of this contract since block `from_block`, in order."""
         return self.events(self.chain.logs([self.address], from_block))
+
+
+@lru_cache(4096)
+def _decoded(types: tuple[str, ...], answer: bytes) -> tuple[Any, ...]:
+    """Return the values in an answer: every hospital asks for the same ones."""
+    return decode(types, answer)

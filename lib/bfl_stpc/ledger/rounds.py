@@ -129,6 +129,7 @@ class Rounds:
     def __init__(self, contract: Contract, registry: Registry) -> None:
         """Wrap a deployed `FLRoundManager` and its registry."""
         self.contract, self.registry = contract, registry
+        self._revealed: dict[tuple[int, int], bytes] = {}  # by round and place
 
     @classmethod
     def deploy(cls, chain: Chain, admin: Identity, registry: Registry, coordinator: Identity) -> "Rounds":
@@ -228,8 +229,17 @@ class Rounds:
 
     def revealed(self, ticket: Ticket) -> dict[str, bytes]:
         """Return the revealed digests (32 bytes) by hospital, in ledger order, without those that revealed nothing."""
-        uploads = ((n, self.contract.ask("upload", ticket.round, self.registry.place(n))) for n in ticket.members)
-        return {name: bytes(upload[1]) for name, upload in uploads if any(upload[1])}
+        digests = ((name, self._digest(ticket.round, self.registry.place(name))) for name in ticket.members)
+        return {name: digest for name, digest in digests if any(digest)}
+
+    def _digest(self, round: int, place: int) -> bytes:
+        """Return the digest revealed at a place of ledger order, or zero: once revealed, no function alters it."""
+        if (round, place) not in self._revealed:
+            digest = bytes(self.contract.ask("upload", round, place)[1])
+            if not any(digest):
+                return digest
+            self._revealed[round, place] = digest
+        return self._revealed[round, place]
 
     def publish_aggregate(self, coordinator: Identity, ticket: Ticket, digest: bytes) -> Receipt:
         """Publish the SHA-256 of the sum of ciphertexts, once a round; the key authority opens nothing else."""
