@@ -118,4 +118,4 @@ def _shares(party: Party) -> Mapping[str, bytes]:
 def _mask_private(party: Party) -> tuple[str, X25519PrivateKey]:
     if party._round is None:
         raise ValueError(f"{party.name} takes no part in the round")
-    return party.name, party._round.mask_private()
+    return party.name, party._round.mask_private

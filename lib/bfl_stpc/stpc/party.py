@@ -62,13 +62,20 @@ class RoundSecrets:
         """The bytes that keys and masks are bound to."""
         return self.ticket.context()
 
+    @cached_property
     def mask_private(self) -> X25519PrivateKey:
-        """Return the key from which pair masks derive."""
+        """The key from which pair masks derive."""
         return X25519PrivateKey.from_private_bytes(self.mask_secret)
 
+    @cached_property
     def seal_private(self) -> X25519PrivateKey:
-        """Return the key that opens the peers' shares."""
+        """The key that opens the peers' shares."""
         return X25519PrivateKey.from_private_bytes(self.seal_secret)
+
+    @cached_property
+    def agreed(self) -> dict[bytes, bytes]:
+        """What `seal_private` has agreed on with each peer, by the peer's key: the same in both directions."""
+        return {}
 
 
 class Party:
@@ -120,8 +127,8 @@ class Party:
         if self._round and self._round.ticket == ticket:
             raise OutOfOrder(f"{self.name!r} has already advertised in round {ticket.round}")
         self._round = RoundSecrets(ticket, os.urandom(32), os.urandom(32), os.urandom(32))
-        mask_key = self._round.mask_private().public_key().public_bytes_raw()
-        seal_key = self._round.seal_private().public_key().public_bytes_raw()
+        mask_key = self._round.mask_private.public_key().public_bytes_raw()
+        seal_key = self._round.seal_private.public_key().public_bytes_raw()
         commitment = seed_commitment(ticket, self.name, self._round.self_seed)
         advert = Advert(self.name, mask_key, seal_key, commitment)
         return replace(advert, signature=self._signing_key.sign(advert.signed_bytes(ticket)))
@@ -146,7 +153,7 @@ class Party:
             raise OutOfOrder(f"{self.name!r} has already shared its secrets in round {state.ticket.round}")
         directory = Directory.verify(directory.adverts.values(), directory.ticket, identities)
         own = directory.adverts.get(self.name)
-        if own is None or own.mask_key != state.mask_private().public_key().public_bytes_raw():
+        if own is None or own.mask_key != state.mask_private.public_key().public_bytes_raw():
             raise Foreign(f"the directory does not hold the keys that {self.name!r} advertised")
         n, threshold = len(state.ticket.members), state.ticket.threshold
         seeds = shamir.split(state.self_seed, n=n, threshold=threshold)
@@ -303,8 +310,10 @@ class Party:
 
     def _sealer(self, sender: str, recipient: str, peer: str) -> AESGCM:
         state, directory = self._ready(None)
-        secret = masks.agree(state.seal_private(), directory.adverts[peer].seal_key)
-        return AESGCM(masks.derive(secret, state.context, "share", sender, recipient, length=32))
+        theirs = directory.adverts[peer].seal_key
+        if theirs not in state.agreed:
+            state.agreed[theirs] = masks.agree(state.seal_private, theirs)
+        return AESGCM(masks.derive(state.agreed[theirs], state.context, "share", sender, recipient, length=32))
 
     def _masked(self, chunks: Iterable[Slots], state: RoundSecrets, directory: Directory) -> Iterator[Slots]:
         masker = masks.Masker(*self._mask_keys(state, directory), self._params.modulus)
@@ -320,7 +329,7 @@ class Party:
         minus: list[bytes] = []
         for peer in state.shares:
             if peer != self.name:
-                secret = masks.agree(state.mask_private(), directory.adverts[peer].mask_key)
+                secret = masks.agree(state.mask_private, directory.adverts[peer].mask_key)
                 key = masks.pair_key(secret, context, self.name, peer)
                 (plus if directory.index(self.name) < directory.index(peer) else minus).append(key)
         return plus, minus
