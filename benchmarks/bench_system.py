@@ -18,12 +18,13 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bfl_stpc import ehr, federated, privacy, study, system
-from bfl_stpc.system import trials
+from bfl_stpc.system import sampling, trials
 from bfl_stpc.system.meter import Meter
 from bfl_stpc.system.metrics import split
 
@@ -54,9 +55,27 @@ def ladder(records: Mapping[str, federated.ClientData], layers: Sequence[int], r
         found["ratios"][what] = {name: spread(values) for name, values in ratios.items()}
     found["phases, share of the round"] = {phase: ms / wall for phase, ms in phases.items()}
     found["chain and crypto, share of the round"] = sum(phases[p] for p in CHAIN + CRYPTO) / wall
+    found["processor time, share of the round"] = profile(rungs, repeats)
     together = found["milliseconds"]["wall_ms"]
     found["ratios"]["all ÷ the same private training alone"] = together["all"] / together["+ differential privacy"]
     return found
+
+
+def profile(rungs: trials.Ladder, repeats: int) -> dict[str, float]:
+    """Return the share of each layer, and of TFF's worker, in the processor time of protected rounds."""
+    begun, own = trials.cpu_seconds(), time.process_time()
+    with sampling.sampled() as found:
+        for _ in range(repeats):
+            rungs.rungs["all"]()
+    here, everywhere = time.process_time() - own, trials.cpu_seconds() - begun
+    share = {layer: count / found.total() * here / everywhere for layer, count in found.most_common()}
+    return share | {"training (TFF's worker)": 1 - here / everywhere}
+
+
+def table(shares: Mapping[str, float]) -> str:
+    """Return a table of shares, the largest first."""
+    rows = sorted(shares.items(), key=lambda row: -row[1])
+    return "\n".join(f"{name:40}{share:7.1%}" for name, share in rows)
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -109,6 +128,10 @@ def main() -> None:
         ]
     found["targets"] = {k: {"reached": v, "target": TARGETS[k], "met": v <= TARGETS[k]} for k, v in against.items()}
     print(json.dumps(found, indent=1, ensure_ascii=False))
+    for part in ("headline", "default cohort"):
+        for what in ("phases, share of the round", "processor time, share of the round"):
+            if part in found:
+                print(f"\n{part}: {what}\n{table(found[part][what])}", file=sys.stderr)
     federated.worker.close()
 
 

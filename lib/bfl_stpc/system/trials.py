@@ -54,13 +54,16 @@ def ratios(taken: Mapping[str, Sequence[Taken]], what: str) -> dict[str, list[fl
     return {name: [getattr(run, what) / base for run, base in zip(runs, plain)] for name, runs in taken.items()}
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """Return user and system seconds so far of this process and of its living children."""
     own = os.times()
     total, tick = own.user + own.system, os.sysconf("SC_CLK_TCK")
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            with suppress(FileNotFoundError):  # it has just ended
+        children = []
+        with suppress(FileNotFoundError):  # the thread has just ended
+            children = (task / "children").read_text().split()
+        for child in children:
+            with suppress(FileNotFoundError):  # or the process
                 fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
                 total += (int(fields[11]) + int(fields[12])) / tick
     return total
@@ -147,9 +150,9 @@ class Ladder:
         taken: dict[str, list[Taken]] = {name: [] for name in self.rungs}
         for _ in range(repeats):
             for name, rung in self.rungs.items():
-                begun, used = time.perf_counter(), _cpu_seconds()
+                begun, used = time.perf_counter(), cpu_seconds()
                 rung()
-                wall, cpu = time.perf_counter() - begun, _cpu_seconds() - used
+                wall, cpu = time.perf_counter() - begun, cpu_seconds() - used
                 taken[name].append(Taken(1e3 * wall, 1e3 * cpu))
         return taken
 
