@@ -35,6 +35,14 @@ def test_runs_in_order_then_does_nothing_then_reruns_what_depends(small_study):
     assert json.loads((small_study.results("02_second") / "results.json").read_text())["y"]["value"] == 32
 
 
+def test_results_keep_their_key_and_hashes_and_a_notebook_may_ask_to_run_again(small_study):
+    small_study.write("02_second", "1", end="run.finish(again=True)")
+    assert small_study.run(*REPRODUCE).returncode == 0
+    assert all(len(finished(small_study, "01_first")[kind]) == 64 for kind in ("key", "source", "lock"))
+    assert finished(small_study, "02_second")["key"] is None
+    assert "1 notebooks to run, 1 up to date" in small_study.run(*REPRODUCE).stdout
+
+
 def test_executed_notebook_and_log_are_kept_without_absolute_paths(small_study):
     assert small_study.run(*REPRODUCE).returncode == 0
     executed = (small_study.root / "build/smoke/notebooks/01_first.ipynb").read_text()

@@ -184,8 +184,9 @@ def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], re
             raise failure(notebook, partial, watch, error) from None
     if not (staged / "finished.json").exists():
         raise NotebookFailed(f"{notebook.name} ended without run.finish(): its last cell must call it")
+    hashes = {kind: origin[kind] for kind in ("source", "lock")}  # the key stands there, or the notebook withheld it
     for file in (staged / "finished.json", *(staged / "figures").glob("*.json")):
-        write_atomic(file, to_json(read_json(file, "make reproduce") | dict(origin), sort_keys=False))
+        write_atomic(file, to_json(read_json(file, "make reproduce") | hashes, sort_keys=False))
     write_atomic(prose.executed_path(profile, notebook.name), without_paths(partial))
     partial.unlink()
     redraw.publish(staged / "figures", profile, notebook.name)
