@@ -25,6 +25,7 @@ SAYS = {
     "ablation": "each component on and off",
     "detection": "catalogue, injections",
     "baselines": "four systems, controls",
+    "real": "real hospitals, intervals",
     "system": "one round; roles, messages",
     "stpc": "masks, ciphertexts",
     "ledger": "chain, contracts",

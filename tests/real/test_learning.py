@@ -12,7 +12,7 @@ from scipy.special import expit
 from bfl_stpc import federated, real
 from bfl_stpc.ehr import Tabular, heart_disease
 from bfl_stpc.ehr.heart_disease import Parts
-from bfl_stpc.errors import DataMissing
+from bfl_stpc.errors import DataError, DataMissing
 from bfl_stpc.real import learning, search
 from bfl_stpc.seeds import generator
 
@@ -68,6 +68,8 @@ def test_public_scaling_reads_no_patient(table):
     one, other = real.Scaling.public(table), real.Scaling.public(replace(table, X=table.X * 3 + 1))
     assert np.array_equal(one.scaler.mean, other.scaler.mean)
     assert np.array_equal(one.scaler.deviation, other.scaler.deviation)
+    with pytest.raises(DataError, match=r"\['v'\]"):
+        real.Scaling.public(replace(table, reference={"u": (50, 10)}))
 
 
 def test_alone_reads_only_its_own_records(table, parts):

@@ -36,7 +36,7 @@ def test_runs_in_order_then_does_nothing_then_reruns_what_depends(small_study):
 
 
 def test_results_keep_their_key_and_hashes_and_a_notebook_may_ask_to_run_again(small_study):
-    small_study.write("02_second", "1", end="run.finish(again=True)")
+    small_study.write("02_second", "run.try_again()")
     assert small_study.run(*REPRODUCE).returncode == 0
     assert all(len(finished(small_study, "01_first")[kind]) == 64 for kind in ("key", "source", "lock"))
     assert finished(small_study, "02_second")["key"] is None

@@ -15,6 +15,7 @@ from scipy.special import expit, logit
 from bfl_stpc import federated, privacy
 from bfl_stpc.ehr import Tabular
 from bfl_stpc.ehr.heart_disease import Parts
+from bfl_stpc.errors import DataError
 from bfl_stpc.real.estimates import Scored, Vector
 from bfl_stpc.seeds import derive_seed, generator
 
@@ -108,7 +109,15 @@ class Scaling:
 
     @classmethod
     def public(cls, table: Tabular) -> Scaling:
-        """Return the scaling by public knowledge, which reads no patient: `Tabular.reference`."""
+        """Return the scaling by public knowledge, which reads no patient: `Tabular.reference`.
+
+        Raises:
+            DataError: nothing is publicly known of a column that is not of 0 and 1.
+        """
+        flags = (np.isnan(table.X) | (table.X == 0) | (table.X == 1)).all(0)
+        unknown = [name for name, flag in zip(table.columns, flags) if not flag and name not in table.reference]
+        if unknown:
+            raise DataError(f"{table.name}: scaling {unknown} by records costs privacy: name them in `reference`")
         centre, spread = np.array([table.reference.get(name, FLAG) for name in table.columns], float).T
         return cls(federated.Scaler(centre, spread), np.flatnonzero(np.isnan(table.X).any(0)))
 

@@ -48,6 +48,7 @@ class Run:
         self.settings = profile.of(notebook)
         self.folder = folder
         self._key = key
+        self._again = False
         self._needs = needs
         self._results: dict[str, dict[str, Any]] = {}
         self._figures: list[str] = []
@@ -149,12 +150,12 @@ class Run:
             )
         return load_result(self.profile.name, notebook, name)["value"]
 
-    def finish(self, *, again: bool = False) -> dict[str, Any]:
-        """Write all results and mark the run as whole; return a short account of it.
+    def try_again(self) -> None:
+        """Have the next `make reproduce` run this notebook once more: something outside was missing, as data were."""
+        self._again = True
 
-        Args:
-            again: whether the next `make reproduce` is to run this notebook once more, since something that lies
-                outside, as data that could not be downloaded, was missing.
+    def finish(self) -> dict[str, Any]:
+        """Write all results and mark the run as whole; return a short account of it.
 
         Raises:
             StoreError: the results cannot be written; an earlier finished run stays as it was.
@@ -168,7 +169,7 @@ class Run:
         }
         write_atomic(self.folder / "results.json", to_json(self._results))
         peak_mib = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-        key, seconds = None if again else self._key, time.monotonic() - self._started
+        key, seconds = None if self._again else self._key, time.monotonic() - self._started
         finished = account | {"key": key, "seconds": seconds, "peak_mib": peak_mib}
         write_atomic(self.folder / "finished.json", to_json(finished))
         return account
