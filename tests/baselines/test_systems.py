@@ -121,6 +121,19 @@ def test_settings_are_the_best_of_the_recorded_search_and_all_had_one_budget():
         assert rows[rows.system == name].setting.tolist() == settings
 
 
+def test_ours_had_no_more_trials_than_a_baseline_and_its_settings_are_among_them():
+    rows = search.own_trials()
+    assert (rows.groupby("system").size() <= BUDGET).all()
+    tried = {system: [json.loads(s) for s in part.setting] for system, part in rows.groupby("system")}
+    assert {"epochs": 5, "batch": 2048, "rate": 6.0} in tried["ours"]  # what a trial leaves out is as by default
+    plain, own, shared = ours.Settings(), ours.PrivateSettings(), ours.SHARED
+    assert (plain.epochs, plain.batch, plain.learning_rate, plain.beta) == (5, 2048, 6.0, 0.8)
+    for name, s in {"ours, own noise": own, "ours, noise shared": shared}.items():
+        wanted = {"rate": s.learning_rate, "rounds": s.rounds, "server_rate": s.rate, "beta": s.beta}
+        found = [t for t in tried[name] if wanted.items() <= t.items() and t.get("epochs", 1) == s.steps]
+        assert any(t.get("clip", 1.0) == s.clip and t["epsilon"] == s.epsilon for t in found), name
+
+
 def test_ours_are_the_settings_of_notebook_02():
     book = nbformat.read(paths.ROOT / "notebooks" / "02_federated_learning.ipynb", 4)
     calls = [node for cell in book.cells if cell.cell_type == "code" for node in ast.walk(ast.parse(cell.source))]

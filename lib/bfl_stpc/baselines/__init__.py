@@ -3,7 +3,7 @@
 from bfl_stpc.baselines import campaign, compare, controls, ejss, exposure, feacs, flbm_iot, ours, ppflb
 from bfl_stpc.baselines.cohort import Patients, Records, public_scaling
 from bfl_stpc.baselines.report import Card, Costs, Exposure, Report, View
-from bfl_stpc.baselines.search import BUDGET, SEARCH
+from bfl_stpc.baselines.search import BUDGET, SEARCH, own_trials
 from bfl_stpc.baselines.systems import BASELINES, CARDS, PRIVATE, SHARED, WITH_NOISE, operate_all, run_all
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "flbm_iot",
     "operate_all",
     "ours",
+    "own_trials",
     "ppflb",
     "public_scaling",
     "run_all",

@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bfl_stpc import ehr
+from bfl_stpc import ehr, federated
 from bfl_stpc.baselines import controls, flbm_iot, ppflb
 from bfl_stpc.baselines.cohort import Patients, public_scaling
 
 SEARCH = Path(__file__).with_name("search.csv")
 BUDGET = 24  # settings for each system; inputs and model are those of our own
 COHORT, SPLITS = 778, (1,)  # the cohort on which our own settings were searched for, too
+# Of a trial of our own: what it says of inputs, which all systems share, and what the inputs in use say.
+INPUTS = ("margins", "limits", "related", "absence", "ridge")
+INPUTS_IN_USE = {"02_federated_learning": {}, "03_differential_privacy": {"margins": [], "absence": False}}
 
 
 def grids() -> dict[str, tuple[Callable[[Patients, Any], Any], Sequence[Any]]]:
@@ -84,3 +87,18 @@ def best(name: str) -> dict[str, Any]:
     rows = pd.read_csv(SEARCH)
     rows = rows[rows.system == name]
     return json.loads(rows.loc[rows.gap.idxmin(), "setting"])
+
+
+def own_trials() -> pd.DataFrame:
+    """Return the trials of our own training with the inputs that all systems share: system, setting (JSON), gap.
+
+    They are rows of `federated.SEARCH`, which holds the search for the inputs too, and what single hospitals use.
+    """
+    rows = []
+    for trial in pd.read_csv(federated.SEARCH).itertuples():
+        setting = json.loads(trial.setting) if trial.setting.startswith("{") else {"method": "prototype"}
+        inputs = {name: setting[name] for name in INPUTS if name in setting}
+        if inputs == INPUTS_IN_USE[trial.notebook] and "method" not in setting:
+            noise = ", noise shared" if setting.get("shared") else ", own noise" if "epsilon" in setting else ""
+            rows.append({"system": f"ours{noise}", "setting": trial.setting, "gap": trial.gap})
+    return pd.DataFrame(rows).drop_duplicates(["system", "setting"])
