@@ -26,8 +26,9 @@ DATA = {
         "hospitals": [3, 5, 10],
         "one_process": [0.3, 0.5, 1.1],
         "processes": [0.4, 0.6, 1.0],
-        "paper_one": [0.3, 0.5, 1.0],
-        "paper_apart": [0.2, 0.3, 0.5],
+        "on_paper": [3, 10],
+        "paper_one": [0.3, 1.0],
+        "paper_apart": [0.2, 0.5],
         "cores": 2,
     },
     "scaling": {

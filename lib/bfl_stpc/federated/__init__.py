@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # else gRPC tells of every process that is started beside it
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported: its start-up notes are no news
 
 from bfl_stpc.federated import worker

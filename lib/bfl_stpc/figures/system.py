@@ -170,8 +170,8 @@ def apart(fig: Figure, data: Mapping[str, Any]) -> None:
 
     Args:
         fig: an empty figure.
-        data: `hospitals` (n); `one_process`, `processes`, `paper_one`, `paper_apart` (n), seconds; `cores`, of the
-            machine.
+        data: `hospitals` (n); `one_process`, `processes` (n), seconds; `on_paper` (m hospitals); `paper_one`,
+            `paper_apart` (m), seconds; `cores`, of the machine.
     """
     fig.set_size_inches(FULL, 2.6)
     ax, many = fig.subplots(), data["hospitals"]
@@ -182,7 +182,9 @@ def apart(fig: Figure, data: Mapping[str, Any]) -> None:
         ("paper_apart", "on paper: a core each, no network", COLORS["orange"], ":"),
     )
     for key, label, color, style in lines:
-        ax.plot(many, data[key], style, color=color, lw=1.1, ms=4, label=label)
+        ax.plot(
+            many if "process" in key else data["on_paper"], data[key], style, color=color, lw=1.1, ms=4, label=label
+        )
     ax.set(xlabel="hospitals", ylabel="seconds a round", ylim=(0, None))
     ax.set_xticks(many)
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=7)

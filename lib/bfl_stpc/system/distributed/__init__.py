@@ -10,15 +10,26 @@ of band, as certificates are; each card is signed by the account that the ledger
 role compares the two.
 """
 
+import logging
 import os
+import warnings
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before Ray is imported: it tells nobody that it runs
-os.environ.setdefault("RAY_enable_metrics_collection", "0")
-os.environ.setdefault("RAY_enable_open_telemetry", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # there are no accelerators to hide
+# Before Ray is imported: it tells nobody that it runs, measures nothing, and is silent but for its exceptions.
+for _name, _value in {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_enable_open_telemetry": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # there are no accelerators to hide
+}.items():
+    os.environ.setdefault(_name, _value)
+logging.getLogger("ray").setLevel(logging.ERROR)  # it would like ipywidgets
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="IProgress not found")  # so would tqdm, which Ray imports
+    import ray  # noqa: F401
 
-from bfl_stpc.system.distributed.consortium import DistributedConsortium, found
-from bfl_stpc.system.distributed.partition import read_partition, write_partition
-from bfl_stpc.system.distributed.transport import RayTransport
+from bfl_stpc.system.distributed.consortium import DistributedConsortium, found  # noqa: E402
+from bfl_stpc.system.distributed.partition import read_partition, write_partition  # noqa: E402
+from bfl_stpc.system.distributed.transport import RayTransport  # noqa: E402
 
 __all__ = ["DistributedConsortium", "RayTransport", "found", "read_partition", "write_partition"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -276,10 +277,24 @@ def _begin(address: str | None, session: str) -> None:
     """Join the cluster at `address`, or start Ray on this machine, its files in the folder `session`."""
     ray._private.worker.print_to_stdstream = lambda *_, **__: None  # it prints every death; `PeerLost` tells it
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address:
-        ray.init(address=address, **quiet)
-    else:  # never a cluster that somebody else has started here
-        ray.init("local", include_dashboard=False, object_store_memory=STORE, _temp_dir=session, **quiet)
+    with _hushed():
+        if address:
+            ray.init(address=address, **quiet)
+        else:  # never a cluster that somebody else has started here
+            ray.init("local", include_dashboard=False, object_store_memory=STORE, _temp_dir=session, **quiet)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep off stderr what Ray's C++ says while it starts: that it was told to be silent."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _state(outcome: Outcome) -> State:
