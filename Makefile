@@ -22,7 +22,7 @@ $(error unknown profile $(PROFILE): choose smoke, quick or paper)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-study doctor reproduce verify diff explain paper-assets archive figures lab test test-fast bench check strip lock contracts contract-tools artifact reference clean distclean
+.PHONY: help setup setup-dev setup-study doctor reproduce verify diff explain paper-assets archive figures lab test test-fast bench book check strip lock contracts contract-tools artifact reference clean distclean
 
 help:  ## print this list
 	@$(PYTHON) tools/help.py
@@ -63,6 +63,10 @@ archive: ## sources, results and figures as an RO-Crate of at most 50 MB: build/
 
 figures: setup  ## draw all figures again from their recorded data
 	@$(BFL) figures --profile $(PROFILE)
+
+book:  ## build the static book under build/book from the executed notebooks
+	@$(PYTHON) tools/setup_env.py dev book
+	@$(BFL) book --profile $(PROFILE)
 
 lab: setup  ## open the notebooks in JupyterLab
 	@$(VENV)/jupyter lab notebooks

@@ -19,6 +19,7 @@ ALLOWED = {
     "ledger": set(),
     "figures": set(),
     "study": {"figures", "ehr"},
+    "book": {"figures", "study"},
     "attacks": {"ehr", "federated", "privacy", "stpc", "study"},
     "robust": {"attacks", "ehr", "federated", "study"},
     "system": {"ehr", "federated", "privacy", "stpc", "ledger"},

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from notebooks import solving
 
 ROOT = Path(__file__).parents[1]
 
@@ -88,12 +90,48 @@ def test_smoke_profile_from_a_fresh_clone(clone):
     assert not workers(clone.root)
 
 
+def outputs(path):
+    """What each output of an executed notebook says, with its kind."""
+    for cell in json.loads(path.read_text())["cells"]:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            text = output.get("text") or data.get("text/html") or data.get("text/plain") or ""
+            yield output.get("name", output["output_type"]), re.sub(r"base64,[^\"']*", "", "".join(text))
+
+
 @pytest.mark.slow
-def test_smoke_profile_repeats_bit_for_bit(clone):
-    """Runs after the first one; the second run has a build folder of its own and shares nothing."""
+def test_executed_notebooks_leave_no_warning_and_no_absolute_path_behind(clone):
+    """Runs after the first one."""
+    executed = sorted((clone.root / "build" / "smoke" / "notebooks").glob("*.ipynb"))
+    assert executed
+    dirty = re.compile(rf"\w*Warning\b|{re.escape(str(clone.root))}|(?<![\w:/.<])/(home|root|tmp|usr|work|mnt)/")
+    found = [
+        f"{path.stem}: {kind}: {text[:120]!r}"
+        for path in executed
+        for kind, text in outputs(path)
+        if kind == "stderr" or dirty.search(text)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.slow
+def test_smoke_profile_repeats_bit_for_bit_with_every_exercise_solved(clone):
+    """Runs after the first one; the second run has a build folder of its own and shares nothing.
+
+    Its exercises are answered by their folded solutions, which every check must accept and no result may notice.
+    """
+    places = {}
+    for path in sorted((clone.root / "notebooks").glob("*.ipynb")):
+        found = solving.exercises(json.loads(path.read_text())["cells"])
+        places[path.name] = [place for place, _ in found.values()]
+        solving.solve(path)
     second = clone.run("reproduce", "--profile", "smoke", build="again")
     assert second.returncode == 0, second.stdout
     assert clone.digests("again") == clone.digests("build")
+    said = {
+        name: solving.verdicts(clone.root / "again" / "smoke" / "notebooks" / name, at) for name, at in places.items()
+    }
+    assert {name: set(checks) for name, checks in said.items()} == {name: {"'Right.'"} for name in said}, said
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ LIB = ROOT / "lib" / "bfl_stpc"
 SAYS = {
     "figures": "one function a figure",
     "study": "runner, results, claims",
+    "book": "the static site",
     "ehr": "patients, hospitals",
     "attacks": "on privacy, by poisoning",
     "federated": "models, averaging",

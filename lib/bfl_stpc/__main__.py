@@ -23,11 +23,13 @@ def parser() -> argparse.ArgumentParser:
         ("explain", "tell where a figure comes from"),
         ("paper-assets", "collect figures, tables, numbers and captions for a paper"),
         ("archive", "pack sources, results and figures as an RO-Crate"),
+        ("book", "build the static book from the executed notebooks"),
     ):
         command = commands.add_parser(name, help=says)
         command.add_argument("--profile", default="quick")
         if name == "reproduce":
             command.add_argument("--jobs", default="", help="notebooks to run at once; the number of cores if empty")
+        if name in ("reproduce", "book"):
             command.add_argument("only", nargs="*", help="notebooks, by name or number; what they need runs first")
         if name == "diff":
             command.add_argument("--base", default="", help="commit, branch or tag")
@@ -87,6 +89,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         from bfl_stpc.study import archive, paths
 
         console.print(f"wrote {paths.relative(archive.write(arguments.profile, console))}")
+    elif arguments.command == "book":
+        from bfl_stpc.book import site
+
+        console.print(f"the book begins at {site.build(arguments.profile, only=arguments.only)}")
     else:
         from bfl_stpc.study import stripped
 

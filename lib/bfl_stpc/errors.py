@@ -81,7 +81,8 @@ BflError
     ├── NotebookFailed        a cell raised: notebook, cell and error are named
     ├── StoreError            a result cannot be read or written
     ├── ClaimError            a claim lacks a verdict or its verdict does not hold
-    └── ReferenceDiffers      results differ from the committed reference, and nothing explains it
+    ├── ReferenceDiffers      results differ from the committed reference, and nothing explains it
+    └── BookError             the static book cannot be built from what is there
 
 Exceptions of other libraries are mapped where they enter; failures that depend on a secret share one message.
 """
@@ -428,3 +429,7 @@ class ClaimError(StudyError):
 
 class ReferenceDiffers(StudyError):
     """Results differ from the committed reference beyond what is allowed; the message names each."""
+
+
+class BookError(StudyError):
+    """The static book cannot be built: a notebook, a figure, a tool or a link is missing."""

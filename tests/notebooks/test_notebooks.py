@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from notebooks import solving
 
 from bfl_stpc.study import claims, notebooks, stripped
 
@@ -45,8 +46,10 @@ def test_prose_first(path):
 def test_begins_with_title_and_question_and_ends_with_finish(path):
     first = cells(path, "markdown")[0]
     assert first.startswith(f"# {path.stem[:2]} · ")
-    assert "**Question.**" in first
-    assert cells(path, "code")[-1].strip().endswith("run.finish()")
+    for part in ("**Question.**", "**You will**", "**You need**", "\n> "):
+        assert part in first, part
+    assert "study.opening(run)" in "\n".join(cells(path, "code")), "claims and measured times are generated"
+    assert re.search(r"^run\.finish\(.*\)$", cells(path, "code")[-1].strip().splitlines()[-1])
 
 
 def test_has_three_exercises_with_self_checks(path):
@@ -55,6 +58,23 @@ def test_has_three_exercises_with_self_checks(path):
     assert re.search(r"^## .*Exercises", prose, flags=re.MULTILINE)
     assert len(re.findall(r"\*\*(?:Exercise )?\d[.\d]*\.?\*\*|### Exercise", prose)) >= 3
     assert "assert" in code
+
+
+def test_asks_for_a_prediction_and_says_what_to_take_along(path):
+    prose = "\n".join(cells(path, "markdown"))
+    assert re.search(r"\*Predict\b", prose)
+    assert re.search(r"^## .*(Takeaways|What to take along|What we have learned)", prose, flags=re.MULTILINE)
+
+
+def test_every_exercise_has_a_hint_and_a_solution_that_can_be_run(path):
+    found = json.loads(path.read_text())["cells"]
+    solved = solving.exercises(found)
+    assert len(solved) >= 3
+    for name, (place, solution) in solved.items():
+        asked = "".join(found[place]["source"])
+        assert re.search(rf"\bcheck\(\s*{name}\b", asked), name
+        assert "otherwise=" in asked or asked.count('"') >= 2, f"{name}: a wrong answer gets no hint"
+        assert re.search(rf"^\s*{name} = ", solution, flags=re.MULTILINE), name
 
 
 def test_reads_only_what_it_declares(path):

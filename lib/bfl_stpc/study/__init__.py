@@ -7,6 +7,7 @@ from bfl_stpc.study.cohorts import cohort
 from bfl_stpc.study.exercise import check
 from bfl_stpc.study.experiment import Run, load_result, start
 from bfl_stpc.study.intervals import mean_interval, wilson_interval
+from bfl_stpc.study.opening import opening
 from bfl_stpc.study.profiles import Profile, load_profile
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "load_profile",
     "load_result",
     "mean_interval",
+    "opening",
     "publish_claims",
     "start",
     "wilson_interval",

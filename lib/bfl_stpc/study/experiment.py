@@ -134,7 +134,7 @@ class Run:
             write_atomic(self.folder / "figures" / f"{name}.{kind}", content)
         write_atomic(self.folder / "figures" / f"{name}.json", to_json(sidecar, sort_keys=False))
         self._figures.append(name)
-        return captioned(drawn["png"], caption, alt)
+        return captioned(name, drawn["png"], caption, alt)
 
     def result(self, notebook: str, name: str) -> Any:
         """Return the result `name` of an earlier notebook of the same profile.
@@ -175,11 +175,12 @@ class Run:
         return account
 
 
-def captioned(png: bytes, caption: str, alt: str) -> HTML:
-    """Return a display object: the picture at its printed size, its caption below."""
+def captioned(name: str, png: bytes, caption: str, alt: str) -> HTML:
+    """Return a display object: the picture at its printed size, its caption below, to be linked to by its name."""
     picture = base64.b64encode(png).decode()
+    described = html.escape(alt, quote=True)
     return HTML(
-        f'<figure><img style="max-width:100%;width:{_width_px(png)}px" alt="{html.escape(alt, quote=True)}" '
+        f'<figure id="{name}"><img style="max-width:100%;width:{_width_px(png)}px" alt="{described}" '
         f'src="data:image/png;base64,{picture}"><figcaption>{html.escape(caption)}</figcaption></figure>'
     )
 

@@ -1,0 +1,123 @@
+"""The book of the smoke profile, and a browser that talks to nobody but it."""
+
+import functools
+import http.server
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FEW = ("00", "01", "04", "05")  # run here where the smoke profile has not been run: seconds each, all kinds of pages
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+def command(*arguments: str, root: Path, build: Path, log: Path) -> None:
+    """Run one command of the library on the checkout in `root`; its output goes to a file, never through a pipe."""
+    environment = os.environ | {"BFL_ROOT": str(root), "BFL_BUILD": str(build), "PYTHONPATH": str(ROOT / "lib")}
+    with log.open("w") as file:
+        ran = subprocess.run(
+            [sys.executable, "-m", "bfl_stpc", *arguments], env=environment, stdout=file, stderr=file, check=False
+        )
+    assert ran.returncode == 0, log.read_text()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The folder of a freshly built book."""
+    if importlib.util.find_spec("jupyter_book") is None:
+        pytest.skip("jupyter-book is not installed: make setup GROUPS=book")
+    from bfl_stpc.book import mathjax
+
+    mathjax.script()
+    scratch = tmp_path_factory.mktemp("book")
+    root, build = scratch / "checkout", scratch / "build"
+    for name in ("book", "contracts", "data", "locks", "notebooks"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("solc", "@openzeppelin", "@foundry-rs"))
+    whole = Path(os.environ.get("BFL_BUILD", ROOT / "build")) / "smoke"
+    if len(list((whole / "notebooks").glob("*.ipynb"))) == len(list((ROOT / "notebooks").glob("*.ipynb"))):
+        only: tuple[str, ...] = ()
+        for part in ("notebooks", "results"):
+            shutil.copytree(whole / part, build / "smoke" / part)
+        command("figures", "--profile", "smoke", root=root, build=build, log=scratch / "figures.log")
+    else:
+        only = FEW
+        command("reproduce", "--profile", "smoke", *only, root=root, build=build, log=scratch / "reproduce.log")
+    command("book", "--profile", "smoke", *only, root=root, build=build, log=scratch / "book.log")
+    return build / "book"
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    """Where the book is served, on this machine alone."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """Debian's Chromium, headless, with a profile of its own."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="make setup GROUPS=book")
+    with playwright.sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=program, args=list(FLAGS), headless=True)
+
+
+class Visit:
+    """A browser window; what goes wrong in it is collected in `wrong`."""
+
+    def __init__(self, browser, address: str, width: int) -> None:
+        self.address, self.wrong = address, []
+        self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.route("**/*", self.local_only)
+        self.page.on(
+            "console",
+            lambda said: said.type == "error" and self.wrong.append(f"console: {said.text} {said.location['url']}"),
+        )
+        self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
+        self.page.on("requestfailed", lambda request: self.wrong.append(f"not loaded: {request.url}"))
+
+    def local_only(self, route):
+        """Refuse every request that leaves this machine."""
+        if route.request.url.startswith((self.address, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.wrong.append(f"asked another host: {route.request.url}")
+            route.abort()
+
+    def go(self, path: str):
+        """Open a page of the book and wait until its formulas stand."""
+        self.page.goto(f"{self.address}/{path}", wait_until="load")
+        self.page.evaluate("() => window.MathJax?.startup?.promise")
+        return self.page
+
+
+@pytest.fixture
+def visit(chromium, address):
+    """Open windows of a given width."""
+    windows = []
+
+    def open_window(width: int) -> Visit:
+        windows.append(Visit(chromium, address, width))
+        return windows[-1]
+
+    yield open_window
+    for window in windows:
+        window.page.close()
