@@ -126,20 +126,24 @@ def examine(profile: str) -> list[Finding]:
     Raises:
         ClaimError: a claim is not pending and its notebook has not produced its result.
     """
-    findings = []
-    for claim in load_claims().values():
-        ceiling = None
-        if claim.ceiling:
-            notebook, _, name = claim.ceiling.partition("/")
-            ceiling = float(_measured(claim, profile, notebook, name)["value"])
-        if claim.status == PENDING:
-            findings.append(Finding(claim, None, None, ceiling, PENDING))
-            continue
-        entry = _measured(claim, profile, claim.notebook, claim.result)
-        interval = tuple(entry["interval"]) if entry["interval"] else None
-        verdict = judge(claim, entry["value"], interval)
-        findings.append(Finding(claim, entry["value"], interval, ceiling, verdict))
-    return findings
+    return [examine_one(claim, profile) for claim in load_claims().values()]
+
+
+def examine_one(claim: Claim, profile: str) -> Finding:
+    """Return `claim` with its measured value and verdict under `profile`.
+
+    Raises:
+        ClaimError: it is not pending and its notebook, or that of its ceiling, has not run.
+    """
+    ceiling = None
+    if claim.ceiling:
+        notebook, _, name = claim.ceiling.partition("/")
+        ceiling = float(_measured(claim, profile, notebook, name)["value"])
+    if claim.status == PENDING:
+        return Finding(claim, None, None, ceiling, PENDING)
+    entry = _measured(claim, profile, claim.notebook, claim.result)
+    interval = tuple(entry["interval"]) if entry["interval"] else None
+    return Finding(claim, entry["value"], interval, ceiling, judge(claim, entry["value"], interval))
 
 
 def _measured(claim: Claim, profile: str, notebook: str, name: str) -> dict[str, Any]:
