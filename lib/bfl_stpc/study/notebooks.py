@@ -25,7 +25,7 @@ class Notebook:
         needs: notebooks whose results it reads.
         timed: whether it reports times, and so runs alone.
         code: its code cells, joined.
-        cells: number of its cells.
+        cells: number of its cells when it runs: papermill adds one with the parameters.
         text: canonical bytes of its code cells, without outputs, counts or ids.
     """
 
@@ -57,7 +57,7 @@ def load(path: Path) -> Notebook:
     lines = "\n".join(source for kind, source in cells if kind == "code").splitlines()
     code = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
     text = to_json([source for kind, source in cells if kind == "code"])
-    return Notebook(path.stem, path, needs, timed, code, len(cells), text)
+    return Notebook(path.stem, path, needs, timed, code, len(cells) + 1, text)
 
 
 def discover() -> dict[str, Notebook]:
