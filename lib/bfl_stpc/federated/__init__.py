@@ -19,6 +19,7 @@ from bfl_stpc.federated.evaluation import (
     roc,
 )
 from bfl_stpc.federated.features import Inputs, hospital_statistics, logarithms, shared_inputs
+from bfl_stpc.federated.medians import count_at_most, medians
 from bfl_stpc.federated.model import Mlp, digest, init_weights
 from bfl_stpc.federated.personal import mean_regularised
 from bfl_stpc.federated.scaling import Scaler, statistics
@@ -54,6 +55,7 @@ __all__ = [
     "calibration",
     "calibration_slope",
     "clinical_inputs",
+    "count_at_most",
     "digest",
     "dirichlet",
     "evaluate",
@@ -63,6 +65,7 @@ __all__ = [
     "local_updates",
     "logarithms",
     "mean_regularised",
+    "medians",
     "optimum",
     "pooled",
     "predict",

@@ -27,10 +27,12 @@ class Scaler:
     Attributes:
         mean: float64 (d,) of the recorded values.
         deviation: float64 (d,) standard deviation of the recorded values, 1 where there is none.
+        filling: float64 (d,) what stands for a missing value; the mean where None.
     """
 
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
+    filling: NDArray[np.float64] | None = None
 
     @classmethod
     def from_statistics(cls, total: NDArray[np.float64]) -> Scaler:
@@ -51,14 +53,15 @@ class Scaler:
         return cls(mean, np.where(deviation > 1e-9 * (1 + np.abs(mean)), deviation, 1.0))
 
     def transform(self, X: NDArray[np.float32], marked: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """Return float32 (n, d + m): standardised values, 0 where missing, then 1 where a marked input is missing.
+        """Return float32 (n, d + m): standardised values, filled where missing; then 1 where a marked input is missing.
 
         Args:
             X: float32 (n, d), NaN where missing.
             marked: indices (m,) of the inputs whose absence is shown to the model; all by default.
         """
         missing = ~np.isfinite(X)
-        scaled = (np.where(missing, self.mean, X) - self.mean) / self.deviation
+        filling = self.mean if self.filling is None else self.filling
+        scaled = (np.where(missing, filling, X) - self.mean) / self.deviation
         shown = missing if marked is None else missing[:, marked]
         # Far outliers of an instrument would dominate a small hospital's gradient.
         return np.concatenate([np.clip(scaled, -8, 8), shown], axis=1).astype(np.float32)

@@ -40,6 +40,7 @@ class Run:
         profile: how much to run.
         settings: the notebook's own settings under this profile.
         folder: where this execution writes.
+        command: what runs it again.
     """
 
     def __init__(self, notebook: str, profile: Profile, folder: Path, key: str | None, needs: tuple[str, ...]) -> None:
@@ -47,6 +48,7 @@ class Run:
         self.profile = profile
         self.settings = profile.of(notebook)
         self.folder = folder
+        self.command = f"make reproduce PROFILE={profile.name} ONLY={notebook}"
         self._key = key
         self._again = False
         self._needs = needs
@@ -121,7 +123,7 @@ class Run:
             "timing": timing,
             "notebook": self.notebook,
             "profile": self.profile.name,
-            "command": f"make reproduce PROFILE={self.profile.name} ONLY={self.notebook}",
+            "command": self.command,
             "settings": dict(self.settings),
             "seeds": list(self.profile.seeds),
             "patients": self.profile.patients,
