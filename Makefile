@@ -5,12 +5,17 @@ ONLY    ?=
 JOBS    ?=
 BASE    ?=
 FIG     ?=
+DATA    ?=
+ACCEPT  ?=
+HOSPITAL ?=
+LABEL   ?=
+AT      ?=
 GROUPS  ?=
 VENV    := .venv/bin
 BFL     := $(VENV)/python -m bfl_stpc
 
 # make sets a misspelt variable without a word; here it is refused.
-KNOWN   := PYTHON PROFILE ONLY JOBS BASE FIG GROUPS
+KNOWN   := PYTHON PROFILE ONLY JOBS BASE FIG DATA ACCEPT HOSPITAL LABEL AT GROUPS
 SPACE   := $(subst ,, )
 GIVEN   := $(subst \$(SPACE),_,$(MAKEOVERRIDES)) # a value may hold several words
 UNKNOWN := $(filter-out $(KNOWN),$(foreach v,$(GIVEN),$(firstword $(subst =, ,$(v)))))
@@ -22,7 +27,7 @@ $(error unknown profile $(PROFILE): choose smoke, quick or paper)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-study doctor reproduce verify diff explain paper-assets archive figures lab test test-fast bench book check strip lock contracts contract-tools artifact reference clean distclean
+.PHONY: help setup setup-dev setup-study doctor reproduce table verify diff explain paper-assets archive figures lab test test-fast bench book check strip lock contracts contract-tools artifact reference clean distclean
 
 help:  ## print this list
 	@$(PYTHON) tools/help.py
@@ -39,8 +44,11 @@ setup-study: # what the notebooks run on: notebook 07 places roles by Ray, noteb
 doctor: setup  ## check this machine: a kernel, a TFF step, an HE round trip, an EVM transaction
 	@$(BFL) doctor
 
-reproduce: setup-study  ## run every notebook that is out of date (PROFILE=smoke|quick|paper, ONLY="00 01", JOBS=2)
-	@$(BFL) reproduce --profile $(PROFILE) --jobs "$(JOBS)" $(ONLY)
+reproduce: setup-study  ## run every notebook that is out of date (PROFILE=, ONLY="00 01", JOBS=2), or study your own (DATA=my.csv)
+	@$(BFL) reproduce --profile $(PROFILE) --jobs "$(JOBS)" --data "$(DATA)" $(if $(ACCEPT),--accept) $(ONLY)
+
+table: setup  ## propose a mapping of your own table and check it (DATA=my.csv, HOSPITAL=, LABEL=: columns); see docs/YOUR_DATA.md
+	@$(BFL) table "$(DATA)" --hospital "$(HOSPITAL)" --label "$(LABEL)" --at "$(AT)"
 
 verify: setup  ## hold every claim beside what was measured, and every result beside the committed reference
 	@$(BFL) verify --profile $(PROFILE)

@@ -35,12 +35,19 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--jobs", default="", help="notebooks to run at once; the number of cores if empty")
         if name in ("reproduce", "book"):
             command.add_argument("only", nargs="*", help="notebooks, by name or number; what they need runs first")
+            command.add_argument("--data", default="", help="a table of one's own, to be studied instead")
+            command.add_argument("--accept", action="store_true", help="take its mapping without confirmation")
         if name == "diff":
             command.add_argument("--base", default="", help="commit, branch or tag")
         if name == "explain":
             command.add_argument("--figure", default="", help="its name, or how it begins")
     commands.add_parser("doctor", help="check this machine")
     commands.add_parser("artifact", help="bring the generated parts of README.md and docs/ARTIFACT.md up to date")
+    table = commands.add_parser("table", help="propose a mapping of a table of one's own, and check the table")
+    table.add_argument("data", help="CSV or Parquet file, or a folder of a Synthea export or of FHIR bundles")
+    table.add_argument("--hospital", help="its column, where no name tells it")
+    table.add_argument("--label", help="its column; of a folder, the code of the condition to predict")
+    table.add_argument("--at", help="of a folder: the day before which readings are inputs")
     strip = commands.add_parser("strip", help="remove outputs from the notebooks")
     strip.add_argument("--check", action="store_true", help="change nothing; fail where a notebook holds outputs")
     return top
@@ -57,6 +64,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         from bfl_stpc.study import artifact
 
         console.print(f"brought up to date: {', '.join(artifact.write()) or 'nothing'}")
+    elif arguments.command == "table":
+        from bfl_stpc.study import own
+
+        asked = {name: getattr(arguments, name) or None for name in ("hospital", "label", "at")}
+        own.propose(own.check_data(arguments.data), console, **asked)
+    elif arguments.command == "reproduce" and arguments.data:
+        from bfl_stpc.study import own
+
+        own.reproduce(own.check_data(arguments.data), arguments.profile, accept=arguments.accept, console=console)
     elif arguments.command == "reproduce":
         from bfl_stpc.study import runner, schedule
 

@@ -164,7 +164,7 @@ def train(
     return federated.train(first, data, config, federated.Averaging(), **options).weights  # type: ignore[arg-type]
 
 
-def at_home(settings: Settings) -> Learn:
+def at_home(settings: Settings, scaling: Callable[[Tabular, NDArray[np.int64]], Scaling] = shared_scaling) -> Learn:
     """Return federated learning without noise, then corrected by every hospital for itself.
 
     The hospital adds one number to the logits, fitted to its own training records: recalibration in the large, which
@@ -172,7 +172,7 @@ def at_home(settings: Settings) -> Learn:
     """
 
     def learn(table: Tabular, parts: Parts, seed: int) -> Vector:
-        scale = shared_scaling(table, parts.train)
+        scale = scaling(table, parts.train)
         weights = train(table, parts.train, scale, settings, seed)
         known, asked = (logit(predicted(weights, scale(table.X[rows]))) for rows in (parts.train, parts.test))
         for own in parts_of(table, parts.train):

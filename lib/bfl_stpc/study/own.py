@@ -46,12 +46,17 @@ def start(data: Path | str, profile: str) -> Run:
     Raises:
         ConfigError: unknown profile.
     """
-    data = Path(data)
+    data = located(str(data))
     staged = os.environ.get("BFL_STAGE")
     folder = Path(staged) if staged else folder_of(data, profile) / "interactive"
     run = Run(NOTEBOOK, load_profile(profile), folder, os.environ.get("BFL_KEY"), ())
     run.command = f"make reproduce PROFILE={profile} DATA={data.name}"
     return run
+
+
+def located(data: str) -> Path:
+    """Return where the table `data` lies: where `make reproduce` found it, else as the notebook says."""
+    return Path(os.environ.get("BFL_OWN_DATA", data))
 
 
 def propose(data: Path, console: Console, *, hospital: str | None, label: str | None, at: str | None) -> Path:
@@ -129,13 +134,13 @@ def run_notebook(
     with explained(folder):
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
-    os.environ.update(QUIET | ONE_THREAD | {"BFL_STAGE": str(staged), "BFL_KEY": key})
-    # Relative to the notebook's folder, so that the executed notebook names no folder above.
-    where = os.path.relpath(data.resolve(), TEMPLATE.parent)
+    # The executed notebook shows its parameters, and names no folder of this machine.
+    own = {"BFL_STAGE": str(staged), "BFL_KEY": key, "BFL_OWN_DATA": str(data.resolve())}
+    os.environ.update(QUIET | ONE_THREAD | own)
     with Watch(folder / "log.txt", notebook.cells, lambda cell: board.cell(data.name, cell)) as watch:
         try:
             papermill.execute_notebook(
-                notebook.path, partial, parameters={"profile": profile, "data": where, "accept": accept},
+                notebook.path, partial, parameters={"profile": profile, "data": data.name, "accept": accept},
                 kernel_name="python3", cwd=TEMPLATE.parent, progress_bar=False, engine_name="watched", watch=watch,
                 extra_arguments=QUIET_KERNEL,
             )  # fmt: skip

@@ -38,9 +38,14 @@ def stripped(path: Path) -> bytes:
     return (nbformat.writes(notebook, version=4) + "\n").encode()
 
 
+def committed() -> list[Path]:
+    """Return the notebooks of the repository: the numbered ones, and the one for a table of one's own."""
+    return sorted([*paths.NOTEBOOKS.glob("*.ipynb"), *paths.NOTEBOOKS.glob("own/*.ipynb")])
+
+
 def main(*, check: bool, console: Console) -> int:
     """Strip all notebooks, or with `check` only name those that are not; return the exit status."""
-    unclean = [path for path in sorted(paths.NOTEBOOKS.glob("*.ipynb")) if path.read_bytes() != stripped(path)]
+    unclean = [path for path in committed() if path.read_bytes() != stripped(path)]
     if check:
         for path in unclean:
             console.print(f"{paths.relative(path)} is not stripped: run `make strip`")

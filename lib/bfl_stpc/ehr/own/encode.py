@@ -15,7 +15,7 @@ from bfl_stpc.ehr.own import cells
 from bfl_stpc.ehr.own.mapping import Input, Mapping
 from bfl_stpc.ehr.own.source import Source
 from bfl_stpc.errors import MappingError, SchemaError
-from bfl_stpc.seeds import generator
+from bfl_stpc.seeds import derive_seed, generator
 
 LARGEST = 1e30  # beyond it, squares leave float32
 CLASSES = 20  # values of a label that an error lists
@@ -67,7 +67,7 @@ class _Fault:
 
 Block = dict[str, NDArray]
 AGES = (45, 65, 75)  # years that part the age groups
-AGE_GROUPS = np.array(["under 45", "45-64", "65-74", "75 and over", ""])
+AGE_GROUPS = np.array(["0-44", "45-64", "65-74", "75 and over", ""])
 UNRECORDED = "(not recorded)"
 
 
@@ -137,13 +137,20 @@ def check_columns(names: tuple[str, ...], mapping: Mapping) -> None:
 
 
 def _drawn(blocks: Iterator[Block], patients: int | None, seed: int) -> list[Block]:
-    """Return the blocks with all rows, or those rows whose random keys are the smallest, in the table's order."""
+    """Return the blocks with all rows, or those rows whose random keys are the smallest, in the table's order.
+
+    Rows of one patient have one key, so that a patient who comes twice is drawn twice, and found.
+    """
     if patients is None:
         return list(blocks)
     keys = generator("own table", seed, "draw")
     kept: list[Block] = []
     for block in blocks:
-        kept.append({**block, "key": keys.random(len(block["y"]))})
+        key = keys.random(len(block["y"]))
+        named = block["patient"] != 0
+        mixed = (block["patient"] ^ np.uint64(derive_seed("own table", seed))) * np.uint64(0x9E3779B97F4A7C15)
+        key[named] = (mixed[named] ^ mixed[named] >> np.uint64(32)) / 2.0**64
+        kept.append({**block, "key": key})
         if sum(len(b["y"]) for b in kept) > 2 * patients:
             kept = [_smallest(kept, patients)]
     if kept:

@@ -60,9 +60,10 @@ def propose_mapping(
     source = _source(path, encoding, delimiter, label, at)
     if path.is_dir():
         hospital, label = exports.HOSPITAL, exports.label_column(label)
-    decimal = propose.decimal_sign(profile(source), getattr(source, "delimiter", ","))
+    columns = profile(source)
+    decimal = propose.decimal_sign(columns, getattr(source, "delimiter", ","))
     return propose.propose(
-        profile(source, decimal=decimal),
+        columns if decimal == "." else profile(source, decimal=decimal),
         hospital=hospital,
         label=label,
         file=path.name,

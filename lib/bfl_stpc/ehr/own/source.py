@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from bfl_stpc.errors import TableUnreadable
 
-BLOCK = 1 << 22  # bytes of a text file in memory at a time
+BLOCK = 1 << 20  # bytes of a text file in memory at a time
 OPEN = 1 << 25  # bytes after which a quote that does not close is an error
 ROWS = 1 << 14  # rows of a Parquet file in memory at a time
 DELIMITERS = (",", ";", "\t", "|")
