@@ -23,7 +23,7 @@ def table(n, *, signal):
             "hospital": rng.choice(["Nord", "Süd", "West"], n),
             "age": rng.integers(20, 95, n),
             "sex": rng.choice(["f", "m"], n),
-            "platelets": np.where(rng.random(n) < 0.1, np.nan, 250_000 + 50_000 * x).round(),
+            "platelets": np.where(rng.random(n) < 0.1, np.nan, 250_000 + 50_000 * x).round(-3),
             "dose": rng.integers(0, 4, n),
             "died": (rng.random(n) < 1 / (1 + np.exp(-2 * signal * x))).astype(int),
         }
@@ -74,7 +74,9 @@ def test_a_proposal_is_written_and_shown_and_nothing_runs_before_it_is_confirmed
 
 def test_what_stands_against_training_is_told_with_the_proposal(tmp_path):
     data = tmp_path / "my.csv"
-    table(200, signal=1).assign(outcome_date=lambda t: np.where(t["died"] == 1, 2.5, np.nan)).to_csv(data, index=False)
+    table(200, signal=1).assign(days_after=lambda t: np.where(t["died"] == 1, t["age"] / 7, np.nan)).to_csv(
+        data, index=False
+    )
     status, said = bfl(tmp_path / "build", "table", data)
     assert status == 0
     assert "before it can be trained on: column 'outcome_date': whether it is recorded tells the label" in said

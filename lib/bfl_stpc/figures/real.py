@@ -144,7 +144,7 @@ def benefit(fig: Figure, data: Mapping[str, Any]) -> None:
             color = COLORS[COLOR[curve["kind"]]]
             if number == 0:
                 ax.fill_between(at, curve["low"], curve["high"], color=color, alpha=0.15, lw=0)
-            ax.plot(at, curve["value"], lines[curve["kind"]], color=color, label=curve["name"])
+            ax.plot(at, curve["value"], ls=lines[curve["kind"]], color=color, label=curve["name"])
         top = max(max(curve["high"] if n == 0 else curve["value"]) for n, curve in enumerate(table["curves"]))
         ax.set(
             title=table["name"], xlabel="risk at which to treat", xlim=(at[0], at[-1]), ylim=(-0.25 * top, 1.08 * top)

@@ -98,7 +98,7 @@ def ways(settings: Settings, epsilons: Sequence[float], *, fill: str = "mean") -
     plain: dict[str, tuple[Learn, str]] = {
         "each hospital alone": (alone(settings), "alone"),
         "together": (together(settings, scaling), "together"),
-        "together, corrected at home": (at_home(settings, scaling), "together"),
+        "together, corrected at home": (at_home(settings, scaling), "home"),
         "all records in one place": (pooled(settings), "pooled"),
     }
     noisy: dict[str, tuple[Learn, str]] = {
