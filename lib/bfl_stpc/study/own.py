@@ -142,7 +142,8 @@ def run_notebook(
             papermill.execute_notebook(
                 notebook.path, partial, parameters={"profile": profile, "data": data.name, "accept": accept},
                 kernel_name="python3", cwd=TEMPLATE.parent, progress_bar=False, engine_name="watched", watch=watch,
-                extra_arguments=QUIET_KERNEL,
+                reports=None,  # nothing runs beside it, and no cell of it measures times
+                extra_arguments=QUIET_KERNEL, start_timeout=300,
             )  # fmt: skip
         except PapermillExecutionError as error:
             raise failure(notebook, partial, watch, error) from None
