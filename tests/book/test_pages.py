@@ -20,6 +20,7 @@ SIDECAR = {
 
 @pytest.fixture
 def drawn(tmp_path):
+    (tmp_path / "fig01_x.png").write_bytes(bytes(16) + (300).to_bytes(4, "big") + (200).to_bytes(4, "big"))
     return pages.Drawn("fig01_x", tmp_path, SIDECAR)
 
 
@@ -55,7 +56,7 @@ def test_docstrings_become_restructuredtext(said, shown):
 def test_a_figure_of_a_notebook_becomes_a_file_with_its_links(drawn):
     shown = captioned("fig01_x", b"\x89PNG" + bytes(20), "A & B", 'a "b"').data
     linked = pages.linked(shown, {"fig01_x": drawn})
-    assert 'src="../_static/figures/fig01_x.png"' in linked
+    assert 'src="../_static/figures/fig01_x.png" width="300" height="200"' in linked
     assert "base64" not in linked
     assert 'href="../_static/figures/fig01_x.json"' in linked
     assert 'href="../provenance/01_first.html#fig01_x-provenance"' in linked

@@ -91,19 +91,28 @@ def linked(text: str, figures: Mapping[str, Drawn]) -> str:
     if not match or match[1] not in figures:
         return text
     drawn = figures[match[1]]
-    text = re.sub(r'src="data:image/png;base64,[^"]*"', f'src="../_static/figures/{drawn.name}.png"', text)
+    source = f'src="../_static/figures/{drawn.name}.png" {size(drawn)}'
+    text = re.sub(r'src="data:image/png;base64,[^"]*"', source, text)
     return text.replace("</figure>", f"{figure_links(drawn, up='../')}</figure>")
 
 
-def figure_links(drawn: Drawn, *, up: str, notebook: bool = False) -> str:
-    """Return the links of a figure: its data, its printable files, its provenance and, if asked, its notebook."""
+def size(drawn: Drawn) -> str:
+    """Return the attributes that keep a picture's place while it is loaded: bytes 16 to 24 of a PNG are its size."""
+    with (drawn.folder / f"{drawn.name}.png").open("rb") as file:
+        head = file.read(24)
+    return f'width="{int.from_bytes(head[16:20], "big")}" height="{int.from_bytes(head[20:24], "big")}"'
+
+
+def figure_links(drawn: Drawn, *, up: str, notebook: bool = False, provenance: bool = True) -> str:
+    """Return the links of a figure: its data, its printable files, and as asked its notebook and its provenance."""
     name, said = drawn.name, html.escape(drawn.name)
     links = [
         (f"{up}_static/figures/{name}.json", "data"),
         (f"{up}_static/figures/{name}.pdf", "PDF"),
         (f"{up}_static/figures/{name}.svg", "SVG"),
-        (f"{up}provenance/{drawn.page}.html#{name}-provenance", "provenance"),
     ]
+    if provenance:
+        links.append((f"{up}provenance/{drawn.page}.html#{name}-provenance", "provenance"))
     if notebook:
         links.insert(0, (f"{up}notebooks/{drawn.page}.html#{name}", f"notebook {drawn.page[:2]}"))
     inner = " ".join(f'<a href="{href}" aria-label="{word} of {said}">{word}</a>' for href, word in links)
@@ -126,7 +135,7 @@ def gallery(figures: Iterable[Drawn]) -> str:
     cards = []
     for drawn in figures:
         alt, caption = html.escape(drawn.sidecar["alt"], quote=True), html.escape(drawn.sidecar["caption"])
-        picture = f'<img loading="lazy" src="_static/figures/{drawn.name}.png" alt="{alt}">'
+        picture = f'<img loading="lazy" src="_static/figures/{drawn.name}.png" {size(drawn)} alt="{alt}">'
         cards.append(
             f'<figure><a href="notebooks/{drawn.page}.html#{drawn.name}">{picture}</a>'
             f"<figcaption>{caption}</figcaption>{figure_links(drawn, up='', notebook=True)}</figure>"
@@ -152,5 +161,10 @@ def provenance(notebook: str, figures: Iterable[Drawn], now: Mapping[str, str]) 
         rows = explain.lines(drawn.folder / f"{drawn.name}.json", drawn.sidecar, now)
         told = "".join(f"<dt>{html.escape(word)}</dt><dd>{html.escape(text)}</dd>" for word, text in rows)
         parts += [f'<span id="{drawn.name}-provenance"></span>', "", f"## {drawn.name}", ""]
-        parts += [figure_links(drawn, up="../", notebook=True), "", f'<dl class="provenance">{told}</dl>', ""]
+        parts += [
+            figure_links(drawn, up="../", notebook=True, provenance=False),
+            "",
+            f'<dl class="provenance">{told}</dl>',
+            "",
+        ]
     return "\n".join(parts)

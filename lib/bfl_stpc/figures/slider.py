@@ -14,8 +14,8 @@ from IPython.display import HTML
 from bfl_stpc.errors import ConfigError
 from bfl_stpc.figures.style import COLORS
 
-WIDTH, HEIGHT = 520, 240  # of the chart, in CSS pixels at full size
-LEFT, RIGHT, TOP, BOTTOM = 58, 130, 14, 40  # margins: the lines are named on the right
+WIDTH, HEIGHT = 560, 240  # of the chart, in CSS pixels at full size
+LEFT, RIGHT, TOP, BOTTOM = 58, 165, 14, 40  # margins: the lines are named on the right
 DASHES = ("", "7 4", "2 4", "9 3 2 3")
 
 SCRIPT = """
