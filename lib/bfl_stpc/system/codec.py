@@ -91,7 +91,9 @@ def fit(value: Any, kind: Any) -> Any:
     Raises:
         Corrupt: it is something else.
     """
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if type(value) is kind:
+        return value
+    origin, arguments = _parts(kind)
     if origin is np.ndarray:
         wanted = np.dtype(typing.get_args(arguments[1])[0])
         if isinstance(value, np.ndarray) and value.dtype == wanted:
@@ -110,7 +112,7 @@ def fit(value: Any, kind: Any) -> Any:
             return kind(value)
     elif kind is float and isinstance(value, float | int) and not isinstance(value, bool):
         return float(value)
-    elif kind is Any or (isinstance(kind, type) and origin is None and type(value) is kind):
+    elif kind is Any:
         return value
     name = kind.__name__ if isinstance(kind, type) else str(kind)
     raise Corrupt(f"a {type(value).__name__} stands where {name} belongs")
@@ -139,6 +141,11 @@ def _untagged(tag: cbor2.CBORTag, _: bool) -> Any:
             values = (fit(v, a) for v, a in zip(tag.value[1:], _declared(kind).values()))
             return kind(*values)
     raise Corrupt(f"tag {tag.tag} is not one that travels between roles")
+
+
+@cache
+def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(kind), typing.get_args(kind)
 
 
 @cache
