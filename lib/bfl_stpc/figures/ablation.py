@@ -161,6 +161,8 @@ def unnoticed(fig: Figure, data: Mapping[str, Any]) -> None:
 def difficulty(fig: Figure, data: Mapping[str, Any]) -> None:
     """Draw accuracy, and points below the Bayes rule, against the Bayes ceiling; and where printed numbers could lie.
 
+    A printed number may lie anywhere on its band, right of the Bayes ceiling; the star is where our system reaches it.
+
     `data`: ceilings (k,) in %; systems {name: {accuracy, gap (k,), and low, high (k,) of the gap or None}};
     printed [{name, system, value in %, ceiling in % or None}].
     """
@@ -181,7 +183,8 @@ def difficulty(fig: Figure, data: Mapping[str, Any]) -> None:
             right.vlines(x, system["low"], system["high"], color=COLORS[color], lw=0.8)
     for entry in data["printed"]:
         color = COLORS[LINES[entry["system"]][0]]
-        left.axhline(entry["value"], color=color, lw=0.7, ls=(0, (1, 2)))
+        left.plot([x[0], entry["value"]], [entry["value"]] * 2, color=color, lw=0.7, ls=(0, (1, 2)))
+        left.plot([entry["value"], 100], [entry["value"]] * 2, color=color, lw=3.0, alpha=0.25, solid_capstyle="butt")
         left.annotate(f"{entry['name']} {entry['value']:.2f}", (x[0], entry["value"]), xytext=(0, 2),
                       textcoords="offset points", fontsize=6.5, color=color)  # fmt: skip
         if entry["ceiling"] is not None:
