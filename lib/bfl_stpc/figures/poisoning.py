@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bfl_stpc.figures.style import COLORS, COLUMN, FULL
 
@@ -40,10 +41,12 @@ def backdoor(fig: Figure, data: Mapping[str, Any]) -> None:
         at = x + width * (k - (len(data["defences"]) - 1) / 2)
         for ax, what in zip(axes, ("success", "accuracy")):
             values = {part: 100 * np.asarray(curves[what][part], float) for part in ("mean", "low", "high")}
-            ax.vlines(at, values["low"], values["high"], color=COLORS[color], lw=0.7)
+            ax.vlines(at, values["low"], values["high"], color=COLORS[color], lw=0.7, alpha=0.55)
             ax.plot(at, values["mean"], line, marker=mark, color=COLORS[color], ms=3.5, lw=1, label=name)
     axes[0].set(xlabel="attackers among the hospitals (%)", ylabel="backdoor success (%)", ylim=(-3, 103))
+    middle = [100 * m for curves in data["defences"].values() for m in curves["accuracy"]["mean"]]
     axes[1].set(xlabel="attackers among the hospitals (%)", ylabel="accuracy without the trigger (%)")
+    axes[1].set_ylim(min(middle) - 4, min(max(middle) + 4, 100))  # longer bars are cut: the means are what differs
     for ax in axes:
         ax.set_xticks(x, [f"{v:g}" for v in x])
     handles, labels = axes[0].get_legend_handles_labels()
@@ -135,6 +138,8 @@ def tracing(fig: Figure, data: Mapping[str, Any]) -> None:
     found.set(xlabel="round", ylabel="attackers identified (%)", ylim=(-3, 103))
     shown.set(xlabel="round", ylabel="cosine with the hospital's own", ylim=(0, 1.03), title="decoded over rounds")
     found.set_title("who is found")
+    for ax in (found, shown):
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     x = np.arange(len(data["sizes"]))
     alone.plot(x, data["one_round"], "o-", color=COLORS["blue"])
     alone.plot(x, data["isolation"], "s--", color=COLORS["red"])
