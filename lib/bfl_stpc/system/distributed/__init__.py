@@ -20,6 +20,7 @@ for _name, _value in {
     "RAY_enable_metrics_collection": "0",
     "RAY_enable_open_telemetry": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_prestart_worker_first_driver": "0",  # the driver waited for idle workers, once in vain
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # there are no accelerators to hide
 }.items():
     os.environ.setdefault(_name, _value)
