@@ -63,6 +63,8 @@ def recorded(tmp_path, monkeypatch):
     folder = tmp_path / "build/paper/results" / NAME
     (folder / "figures").mkdir(parents=True)
     (folder / "results.json").write_bytes(to_json(RESULTS))
+    (folder / "tables").mkdir()
+    (folder / "tables/tab02_parts.csv").write_text("p,a_b,n\n")  # its columns' order; the rows stand in the results
     finished = {"seconds": 75.2, "peak_mib": 321, "figures": ["fig02_ratio"], "digest": "d", "notebook": NAME}
     (folder / "finished.json").write_bytes(to_json(finished | origin))
     (folder / "figures/fig02_ratio.json").write_bytes(to_json(SIDECAR | origin, sort_keys=False))

@@ -46,11 +46,11 @@ def test_numbers_are_macros_of_letters(assets):
 
 def test_tables_are_booktabs_and_markdown(assets):
     latex = (assets / "tables/tab02_parts.tex").read_text()
-    for line in (r"\begin{tabular}{lrr}", r"\toprule", r"a\_b & n & p \\", r"x \& y & 1 & 0.1235 \\", r"\bottomrule"):
+    for line in (r"\begin{tabular}{rlr}", r"\toprule", r"p & a\_b & n \\", r"0.1235 & x \& y & 1 \\", r"\bottomrule"):
         assert line in latex
     markdown = (assets / "tables/tab02_parts.md").read_text()
-    assert "|---|---:|---:|" in markdown
-    assert r"| z\|w | 20 | – |" in markdown
+    assert "|---:|---|---:|" in markdown
+    assert r"| – | z\|w | 20 |" in markdown
 
 
 def test_captions_and_alternative_texts_are_escaped(assets):

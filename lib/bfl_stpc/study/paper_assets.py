@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,18 @@ def macros(results: dict[str, dict[str, dict[str, Any]]]) -> dict[str, tuple[str
     return found
 
 
-def tables(results: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Return all recorded tables by name: `caption` and `rows`."""
-    return {
-        name: entry["value"]
-        for entries in results.values()
-        for name, entry in entries.items()
-        if isinstance(entry["value"], dict) and {"caption", "rows"} == set(entry["value"])
-    }
+def tables(results: dict[str, dict[str, dict[str, Any]]], profile: str) -> dict[str, dict[str, Any]]:
+    """Return all recorded tables by name: `caption`, and `rows` with their columns in the notebook's order."""
+    found = {}
+    for notebook, entries in results.items():
+        for name, entry in entries.items():
+            value = entry["value"]
+            if isinstance(value, dict) and set(value) == {"caption", "rows"}:
+                # Recorded results sort their keys; the table's own file keeps the order of its columns.
+                with (results_folder(profile, notebook) / "tables" / f"{name}.csv").open(encoding="utf-8") as file:
+                    names = next(csv.reader(file))
+                found[name] = value | {"rows": [{key: row.get(key) for key in names} for row in value["rows"]]}
+    return found
 
 
 def collect(profile: str) -> Path:
@@ -100,7 +105,7 @@ def collect(profile: str) -> Path:
         write_atomic(staged / "figures" / f"{name}.json", path.read_bytes())
     write_atomic(staged / "figures.tex", figures_tex(sidecars).encode())
     write_atomic(staged / "captions.md", captions_md(sidecars).encode())
-    found = tables(results)
+    found = tables(results, profile)
     for name, table in found.items():
         write_atomic(staged / "tables" / f"{name}.tex", tex.booktabs(table["rows"], table["caption"], name).encode())
         write_atomic(staged / "tables" / f"{name}.md", tex.markdown(table["rows"], table["caption"]).encode())
