@@ -186,5 +186,5 @@ def apart(fig: Figure, data: Mapping[str, Any]) -> None:
             many if "process" in key else data["on_paper"], data[key], style, color=color, lw=1.1, ms=4, label=label
         )
     ax.set(xlabel="hospitals", ylabel="seconds a round", ylim=(0, None))
-    ax.set_xticks(many)
+    ax.set_xticks(sorted({*many, data["on_paper"][-1]}))
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=7)

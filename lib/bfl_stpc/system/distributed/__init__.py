@@ -24,7 +24,7 @@ for _name, _value in {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # there are no accelerators to hide
 }.items():
     os.environ.setdefault(_name, _value)
-logging.getLogger("ray").setLevel(logging.ERROR)  # it would like ipywidgets
+logging.getLogger("ray.widgets.util").setLevel(logging.ERROR)  # it would like ipywidgets
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="IProgress not found")  # so would tqdm, which Ray imports
     import ray  # noqa: F401
