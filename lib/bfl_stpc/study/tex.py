@@ -14,7 +14,8 @@ SPECIAL = {
     "δ": r"\ensuremath{\delta}", "σ": r"\ensuremath{\sigma}", "×": r"\ensuremath{\times}", "−": r"\ensuremath{-}",
     "≤": r"\ensuremath{\le}", "≥": r"\ensuremath{\ge}", "→": r"\ensuremath{\to}", "–": "--", "·": r"\ensuremath{\cdot}",
     "Σ": r"\ensuremath{\Sigma}", "√": r"\ensuremath{\surd}", "²": r"\ensuremath{^2}", "π": r"\ensuremath{\pi}",
-    "³": r"\ensuremath{^3}", "≈": r"\ensuremath{\approx}", "µ": r"\ensuremath{\mu}", "μ": r"\ensuremath{\mu}", "…": r"\dots{}",
+    "³": r"\ensuremath{^3}", "≈": r"\ensuremath{\approx}", "µ": r"\ensuremath{\mu}", "μ": r"\ensuremath{\mu}",
+    "…": r"\dots{}",
 }  # fmt: skip
 FIGURES = 4  # significant digits of a number without an interval
 
