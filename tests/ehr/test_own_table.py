@@ -75,7 +75,7 @@ def test_a_table_becomes_what_the_study_takes(load, frame):
     np.testing.assert_array_equal(np.isnan(table.X[:, 6]), frame["lab"].isna())
     np.testing.assert_array_equal(table.X[:, 5], frame["pain"] == "severe")
     np.testing.assert_array_equal(table.groups["sex"], frame["sex"])
-    assert table.groups["age"][np.argmax(frame["age"])] == "75 and over"
+    assert table.groups["age"][np.argmax(frame["age"])] == "75+"
 
 
 def test_parquet_gives_the_same_table(load, frame):

@@ -67,7 +67,7 @@ class _Fault:
 
 Block = dict[str, NDArray]
 AGES = (45, 65, 75)  # years that part the age groups
-AGE_GROUPS = np.array(["0-44", "45-64", "65-74", "75 and over", ""])
+AGE_GROUPS = np.array(["0-44", "45-64", "65-74", "75+", ""])
 UNRECORDED = "(not recorded)"
 
 
