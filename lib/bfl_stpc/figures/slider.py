@@ -158,7 +158,9 @@ def _lines(
         while any(abs(height - other) < 14 for other in taken):
             height += 14
         taken.append(height)
-        parts.append(f'<text x="{x(there[-1][0]) + 10}" y="{height}">{html.escape(name)}</text>')
+        parts.append(
+            f'<text x="{x(there[-1][0]) + 10}" y="{height}"><tspan fill="{color}">■</tspan> {html.escape(name)}</text>'
+        )
     return parts
 
 
