@@ -125,6 +125,7 @@ def test_groups_hospitals_and_curves_are_reported(table):
     assert local.patients.tolist() == [60, 40, 20]
     assert all(0.5 <= m <= 1 for m in local.majority)
     curve = real.report.decision_curve(s, [0.01, 0.99], draws=50)
+    assert real.report.decision_curve(s, [0.0, 0.5], draws=50)["sure"] == [0.0, 1.0]  # at 0 it treats everybody, too
     assert curve["all"][0] == pytest.approx(table.y.mean() - (1 - table.y.mean()) * 0.01 / 0.99)
     assert curve["all"][1] < 0
     assert real.report.readable(fair).AUC.str.contains(r"\[").all()

@@ -16,6 +16,7 @@ from bfl_stpc.real.estimates import (
     auc,
     balanced_accuracy,
     brier,
+    difference,
     estimate,
     excess_risk,
     net_benefit,
@@ -89,13 +90,16 @@ def fairness(scored: Scored, table: Tabular, *, draws: int = DRAWS) -> pd.DataFr
 
 
 def decision_curve(scored: Scored, thresholds: Sequence[float], *, draws: int = DRAWS) -> dict[str, list[float]]:
-    """Return the net benefit of treating by prediction at each threshold: `value`, `low`, `high`, and `all`.
+    """Return the net benefit of treating by prediction at each threshold: `value`, `low`, `high`, `all` and `sure`.
 
-    `all` treats everybody; treating nobody is 0 (Vickers and Elkin 2006).
+    `all` treats everybody; treating nobody is 0 (Vickers and Elkin 2006). `sure` is 1 where the intervals of the
+    benefit, and of its difference from treating everybody, lie above 0, else 0.
     """
     points = [estimate(net_benefit(t), scored, draws=draws) for t in thresholds]
     everybody = Scored(np.ones((1, len(scored.y))), scored.y, scored.hospital, scored.rows)
+    ahead = [difference(net_benefit(t), scored, everybody, draws=draws).low > 0 for t in thresholds]
     return {
+        "sure": [float(point.low > 0 and better) for point, better in zip(points, ahead)],
         "value": [point.value for point in points],
         "low": [point.low for point in points],
         "high": [point.high for point in points],
