@@ -86,6 +86,7 @@ class Visit:
     def __init__(self, browser, address: str, width: int) -> None:
         self.address, self.wrong = address, []
         self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.page.set_default_timeout(120_000)  # for machines with much else to do
         self.page.route("**/*", self.local_only)
         self.page.on(
             "console",
