@@ -104,3 +104,10 @@ def test_a_change_of_the_catalogue_reruns_the_notebooks_that_read_it(monkeypatch
     monkeypatch.setattr(sources, "hash_files", lambda files: seen.extend(files) or "")
     sources.source_hash("from bfl_stpc import detection")
     assert CATALOGUE in seen
+
+
+def test_the_hardest_levels_are_the_last_ones_of_the_same_kinds(catalogue):
+    hardest = catalogue.hardest()
+    assert list(hardest.kinds) == list(catalogue.kinds)
+    assert all(kind.levels == catalogue.kinds[name].levels[-1:] for name, kind in hardest.kinds.items())
+    assert hardest.weights == catalogue.weights

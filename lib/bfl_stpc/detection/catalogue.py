@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,10 @@ class Catalogue:
     kinds: Mapping[str, Kind]
     weights: Mapping[str, tuple[float, str]]
     families: tuple[str, ...]
+
+    def hardest(self) -> Catalogue:
+        """Return the same kinds, each with its hardest level alone: enough to measure a time."""
+        return replace(self, kinds={name: replace(kind, levels=kind.levels[-1:]) for name, kind in self.kinds.items()})
 
 
 def load(path: Path = CATALOGUE) -> Catalogue:
