@@ -79,7 +79,7 @@ def test_what_stands_against_training_is_told_with_the_proposal(tmp_path):
     )
     status, said = bfl(tmp_path / "build", "table", data)
     assert status == 0
-    assert "before it can be trained on: column 'outcome_date': whether it is recorded tells the label" in said
+    assert "before it can be trained on: column 'days_after': whether it is recorded tells the label" in said
 
 
 @pytest.mark.slow
