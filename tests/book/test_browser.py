@@ -5,7 +5,7 @@ import pytest
 PHONE, DESKTOP = 390, 1280
 KINDS = (
     "index.html", "notation.html", "notebooks/05_multiparty_computation.html",
-    "provenance/05_multiparty_computation.html", "api/bfl_stpc.federated.html", "search.html",
+    "provenance/05_multiparty_computation.html", "api/bfl_stpc.book.html", "search.html",
 )  # fmt: skip
 
 pytestmark = pytest.mark.slow
