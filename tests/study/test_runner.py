@@ -70,6 +70,13 @@ def test_changed_prose_reaches_the_executed_notebook_and_runs_nothing(small_stud
     assert executed.cells[4]["outputs"][0]["text"] == "hello from the first\n"
     assert "changed prose" not in small_study.run(*REPRODUCE).stdout
 
+    copy = small_study.root / "build/smoke/notebooks/01_first.ipynb"
+    executed.cells[4]["source"] = "run.record('x', 11)"  # as if it had been edited while it ran
+    nbformat.write(executed, copy)
+    before = copy.read_bytes()
+    assert small_study.run(*REPRODUCE).returncode == 0
+    assert copy.read_bytes() == before
+
 
 def test_failure_names_notebook_cell_error_and_partial_and_keeps_the_finished(small_study):
     small_study.write("02_second", 'raise ValueError("a broken cell")', needs=["01_first"])

@@ -22,7 +22,7 @@ def executed_path(profile: str, name: str) -> Path:
 def refresh(notebook: Notebook, profile: str) -> bool:
     """Write the committed prose around the recorded outputs of the executed copy; return whether it had changed.
 
-    The code cells must be those that were executed, as they are while the notebook's key is that of its results.
+    A notebook whose code was edited while it ran is left as it is: its next run is due anyway.
 
     Raises:
         StoreError: the executed copy cannot be written.
@@ -32,27 +32,29 @@ def refresh(notebook: Notebook, profile: str) -> bool:
         return False
     executed, committed = nbformat.read(path, as_version=4), nbformat.read(notebook.path, as_version=4)
     cells = _joined(committed.cells, executed.cells)
-    if [_text(cell) for cell in cells] == [_text(cell) for cell in executed.cells]:
+    if cells is None or [_text(cell) for cell in cells] == [_text(cell) for cell in executed.cells]:
         return False
     executed.cells = cells
     write_atomic(path, nbformat.writes(executed).encode())
     return True
 
 
-def _joined(committed: list[Any], executed: list[Any]) -> list[Any]:
-    """Return the committed prose cells, in their places between the executed code cells."""
-    ran = iter([cell for cell in executed if cell["cell_type"] == "code"])
-    cells = []
+def _joined(committed: list[Any], executed: list[Any]) -> list[Any] | None:
+    """Return the committed prose cells, in their places between the executed code cells; none if the code differs."""
+    ran = [cell for cell in executed if cell["cell_type"] == "code" and not _injected(cell)]
+    code = [cell for cell in committed if cell["cell_type"] == "code"]
+    if [cell["source"] for cell in ran] != [cell["source"] for cell in code]:
+        return None
+    cells, following = [], iter(ran)
     for cell in committed:
-        if cell["cell_type"] != "code":
-            cells.append(cell)
-            continue
-        cells.append(next(ran))
+        cells.append(next(following) if cell["cell_type"] == "code" else cell)
         if "parameters" in cell["metadata"].get("tags", []):
-            injected = next(ran)
-            assert INJECTED in injected["metadata"]["tags"]
-            cells.append(injected)
+            cells += [each for each in executed if _injected(each)]
     return cells
+
+
+def _injected(cell: Any) -> bool:
+    return INJECTED in cell["metadata"].get("tags", [])
 
 
 def _text(cell: Any) -> tuple[str, str]:
