@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import psutil
@@ -17,13 +18,14 @@ from bfl_stpc import federated, system
 from bfl_stpc.errors import BflError, ConfigError, RoundAborted
 from bfl_stpc.system import AGGREGATOR, AUTHORITY, LEDGER, inspection
 from bfl_stpc.system.faults import Fault
+from bfl_stpc.system.founding import Articles
 
 if importlib.util.find_spec("ray") is None:
     pytest.skip("Ray is not installed: make setup GROUPS='dev distributed'", allow_module_level=True)
 
 from bfl_stpc.system import distributed
 from bfl_stpc.system.distributed import cluster as clusters
-from bfl_stpc.system.distributed import faults
+from bfl_stpc.system.distributed import faults, trials
 
 pytestmark = pytest.mark.slow
 START = system.State(0, federated.init_weights(SPEC, seed=1))
@@ -181,27 +183,19 @@ def test_nothing_is_left_after_ctrl_c(tmp_path):
     assert not left_of(processes)
 
 
-def test_nodes_apart_give_the_same_model_and_see_their_own_partitions_only(tmp_path):
-    names = list(small_records())
-    nodes = {"head": (LEDGER, AUTHORITY, AGGREGATOR), **{f"node of {name}": (name,) for name in names}}
-    way, before = clusters.way(), set(children(os.getpid()))
-    with clusters.cluster(nodes, tmp_path, way=way) as cluster:
-        for name, records in small_records().items():
-            distributed.write_partition(cluster.disks[f"node of {name}"] / name, records)
-        where = {"folder": cluster.folder, "address": cluster.address, "placed": True}
-        with distributed.found(names, CONFIG, **where, **OPTIONS) as consortium:
-            after = consortium.run_round(START)
-            assert after.digest == system.run_round(START, small_consortium()).digest
-            if way == clusters.NAMESPACES:
-                assert len(set(cluster.hosts.values())) == 4
-                for name in names:
-                    pid = consortium.pids()[name][0]
-                    seen = Path(f"/proc/{pid}/root/{cluster.folder}").iterdir()
-                    assert [folder.name for folder in seen] == [name]
+def test_nodes_apart_give_the_same_model_and_see_their_own_partitions_only():
+    records = small_records()
+    articles, expected = Articles(tuple(records), CONFIG, **OPTIONS), system.run_round(START, small_consortium())
+    resource_tracker.ensure_running()  # of multiprocessing: it lives as long as this process
+    before = set(children(os.getpid()))
+    taken = trials.on_nodes(articles, records, START, 0)
+    assert taken.state.digest == expected.digest
+    if taken.way == clusters.NAMESPACES:
+        assert len(set(taken.hosts)) == 4
+        assert taken.seen == {name: (name,) for name in records}
+        addresses = subprocess.run(["ip", "-o", "addr"], capture_output=True, text=True, check=True).stdout
+        assert taken.hosts[0] not in addresses  # the bridge is gone
     assert not left_of(set(children(os.getpid())) - before)
-    if way == clusters.NAMESPACES:
-        shown = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
-        assert f"bfl{os.getpid() % 100000}" not in shown
 
 
 def test_the_cluster_file_for_ec2_has_the_form_that_ray_asks_for():

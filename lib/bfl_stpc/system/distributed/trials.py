@@ -5,7 +5,9 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from bfl_stpc import federated
@@ -43,6 +45,7 @@ class Apart:
         survivors: hospitals in the last sum.
         way: how the nodes were kept apart; empty on one node.
         hosts: addresses of the nodes.
+        seen: the roles' folders that the node of each hospital sees; empty on one node.
     """
 
     founding_s: float
@@ -51,6 +54,7 @@ class Apart:
     survivors: tuple[str, ...]
     way: str = ""
     hosts: tuple[str, ...] = ()
+    seen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def on_one_node(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
@@ -64,7 +68,15 @@ def on_one_node(articles: Articles, records: Mapping[str, federated.ClientData],
 
 
 def on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
-    """Do as `on_one_node`, with a node for each hospital, which holds that hospital's partition and no other."""
+    """Do as `on_one_node`, with a node for each hospital, which holds that hospital's partition and no other.
+
+    It runs in a process of its own, for Ray may keep the address of its first node for as long as a process lives.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as driver:
+        return driver.submit(_on_nodes, articles, records, start, count).result()
+
+
+def _on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
     nodes: dict[str, Sequence[str]] = {clusters.HEAD: (LEDGER, AUTHORITY, AGGREGATOR)}
     nodes |= {f"node of {name}": (name,) for name in records}
     with (
@@ -76,7 +88,13 @@ def on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], st
         begun = time.perf_counter()
         with _found(articles, cluster.folder, address=cluster.address, placed=True) as consortium:
             taken = _rounds(consortium, start, count, time.perf_counter() - begun)
-        return replace(taken, way=cluster.way, hosts=tuple(cluster.hosts.values()))
+            pids = consortium.pids()
+            seen = {name: _folders(Path(f"/proc/{pids[name][0]}/root/{cluster.folder}")) for name in records}
+        return replace(taken, way=cluster.way, hosts=tuple(cluster.hosts.values()), seen=seen)
+
+
+def _folders(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(each.name for each in folder.iterdir()))
 
 
 @dataclass(frozen=True)
