@@ -143,9 +143,12 @@ def gallery(figures: Iterable[Drawn]) -> str:
     return '<div class="gallery">\n' + "\n".join(cards) + "\n</div>"
 
 
-def landing(template: str, profile: str, figures: Iterable[Drawn]) -> str:
-    """Return the landing page: `template` with the claims table and the gallery in their places."""
-    return template.replace("%CLAIMS%", claims_table(profile)).replace("%GALLERY%", gallery(figures))
+def landing(template: str, profile: str, first: str, figures: Iterable[Drawn]) -> str:
+    """Return the landing page: `template` with the first notebook, the claims table and the gallery in their places."""
+    parts = {"%FIRST%": first, "%CLAIMS%": claims_table(profile), "%GALLERY%": gallery(figures)}
+    for mark, text in parts.items():
+        template = template.replace(mark, text)
+    return template
 
 
 def provenance(notebook: str, figures: Iterable[Drawn], now: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ def assemble(folder: Path, profile: str, only: Sequence[str] = ()) -> None:
                 copy(file, folder / "_static" / "figures" / file.name)
         copy(script, folder / "_extra" / "mathjax" / script.name)
     index = (SOURCE / "index.md").read_text(encoding="utf-8")
-    texts = {"index.md": pages.landing(index, profile, flat)}
+    texts = {"index.md": pages.landing(index, profile, next(iter(wanted)), flat)}
     for name, path in ran.items():
         texts[f"notebooks/{name}.ipynb"] = pages.executed(path, figures[name])
         texts[f"provenance/{name}.md"] = pages.provenance(name, figures[name], origin[name])
