@@ -1,14 +1,12 @@
 """The book of the smoke profile, and a browser that talks to nobody but it."""
 
-import functools
-import http.server
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -56,20 +54,6 @@ def site(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def address(site):
-    """Where the book is served, on this machine alone."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-@pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
     """Debian's Chromium, headless, with a profile of its own."""
     program = shutil.which("chromium")
@@ -81,47 +65,51 @@ def chromium(tmp_path_factory):
 
 
 class Visit:
-    """A browser window; what goes wrong in it is collected in `wrong`."""
+    """A browser window whose every request is answered from the book's folder; what goes wrong is kept in `wrong`.
 
-    def __init__(self, browser, address: str, width: int) -> None:
-        self.address, self.wrong = address, []
-        self.page = browser.new_page(viewport={"width": width, "height": 900})
+    No socket is opened: a browser gives up what it loads when another test changes this machine's network.
+    """
+
+    ADDRESS = "http://localhost/"
+
+    def __init__(self, browser, site: Path, width: int, scripts: bool) -> None:
+        self.site, self.wrong = site, []
+        self.page = browser.new_page(viewport={"width": width, "height": 900}, java_script_enabled=scripts)
         self.page.set_default_timeout(120_000)  # for machines with much else to do
-        self.page.route("**/*", self.local_only)
+        self.page.route("**/*", self.answer)
         self.page.on(
             "console",
             lambda said: said.type == "error" and self.wrong.append(f"console: {said.text} {said.location['url']}"),
         )
         self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
-        self.page.on("requestfailed", self.failed)
 
-    def local_only(self, route):
-        """Refuse every request that leaves this machine."""
-        if route.request.url.startswith((self.address, "data:", "blob:")):
+    def answer(self, route):
+        """Answer a request with a file of the book; refuse every other."""
+        url = route.request.url
+        if url.startswith("data:"):
             route.continue_()
-        else:
-            self.wrong.append(f"asked another host: {route.request.url}")
-            route.abort()
-
-    def failed(self, request):
-        """Note a request that failed, unless the next page was opened over it."""
-        if request.failure != "net::ERR_ABORTED":
-            self.wrong.append(f"not loaded: {request.url}: {request.failure}")
+            return
+        file = self.site / unquote(urlsplit(url).path).lstrip("/")
+        if url.startswith(self.ADDRESS) and file.is_file():
+            route.fulfill(path=file)
+            return
+        self.wrong.append(f"not in the book: {url}")
+        route.abort()
 
     def go(self, path: str):
         """Open a page of the book and wait until its formulas stand."""
-        self.page.goto(f"{self.address}/{path}", wait_until="load")
+        self.page.goto(f"{self.ADDRESS}{path}", wait_until="load")
         self.page.evaluate("() => window.MathJax?.startup?.promise")
         return self.page
 
 
 @pytest.fixture
-def visit(chromium, address):
+def visit(chromium, site):
     """Open windows of a given width."""
     windows = []
 
-    def open_window(width: int) -> Visit:
-        windows.append(Visit(chromium, address, width))
+    def open_window(width: int, *, scripts: bool = True) -> Visit:
+        windows.append(Visit(chromium, site, width, scripts))
         return windows[-1]
 
     yield open_window

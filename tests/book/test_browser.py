@@ -98,11 +98,9 @@ def test_a_slider_is_moved_by_keyboard_and_says_what_it_shows(visit):
     assert figure.locator("tr.slider-here").get_attribute("data-says") == output.inner_text()
 
 
-def test_a_slider_without_scripts_is_a_chart_and_a_table(chromium, address):
-    page = chromium.new_page(java_script_enabled=False)
-    page.goto(f"{address}/notebooks/05_multiparty_computation.html")
+def test_a_slider_without_scripts_is_a_chart_and_a_table(visit):
+    page = visit(PHONE, scripts=False).go("notebooks/05_multiparty_computation.html")
     figure = page.locator("figure.slider")
     assert figure.locator("table").is_visible()
     assert figure.locator("svg").is_visible()
     assert not figure.locator("input[type=range]").is_visible()
-    page.close()
