@@ -99,7 +99,7 @@ def ended(name: str, job: Job, sent: BflError | None) -> BflError | None:
         return sent
     why = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
     memory = ": probably the memory ran out; run with JOBS=1" if status == -signal.SIGKILL else ""
-    return NotebookFailed(f"the process of {name} {why}{memory}")
+    return NotebookFailed(f"the process of {name} {why}{memory}; what it said: {name}.stderr beside the logs")
 
 
 class Execution:
