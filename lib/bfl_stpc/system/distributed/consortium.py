@@ -29,6 +29,7 @@ from bfl_stpc.system.service import error_of
 from bfl_stpc.system.state import State
 
 STARTING = 300.0  # seconds within which a role's process must be there: it imports TensorFlow, and others do too
+LEAVING = 10.0  # seconds within which processes that were killed are gone
 STORE = 512 * 2**20  # bytes of shared memory for messages on their way, at most
 
 
@@ -150,8 +151,11 @@ class DistributedConsortium:
     def close(self) -> None:
         """End every role, and Ray too if it was started or joined for them."""
         if ray.is_initialized():
-            for name in self._held:
-                self.kill(name)
+            for actor in self._held.values():
+                ray.kill(actor)
+            # A role that was still starting may never answer that it has gone; Ray's own end takes it along.
+            if gone := [actor.pids.remote() for actor in self._held.values()]:
+                ray.wait(gone, num_returns=len(gone), timeout=LEAVING)
             if self._session:
                 ray.shutdown()
         if self._session:
