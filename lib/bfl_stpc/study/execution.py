@@ -173,8 +173,8 @@ def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], re
         partial.parent.mkdir(parents=True, exist_ok=True)
         said = build / "logs" / f"{notebook.name}.stderr"
         said.parent.mkdir(parents=True, exist_ok=True)
-        with said.open("wb") as file:  # what a kernel and its libraries say past Jupyter would break the display
-            os.dup2(file.fileno(), sys.stderr.fileno())
+        with said.open("wb") as heard:  # what a kernel and its libraries say past Jupyter would break the display
+            os.dup2(heard.fileno(), sys.stderr.fileno())
     threads = {} if notebook.timed else ONE_THREAD
     os.environ.update(QUIET | threads | {"BFL_STAGE": str(staged), "BFL_KEY": origin["key"]})
     with Watch(build / "logs" / f"{notebook.name}.log", notebook.cells, reports.cell) as watch:
