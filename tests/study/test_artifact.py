@@ -41,7 +41,7 @@ def copy(tmp_path, monkeypatch):
 
 def test_a_changed_reference_and_duration_reach_both_pages(copy):
     value = {"value": 91.5, "interval": [91.0, 92.0], "unit": "%", "timing": False}
-    entry = {"results": {"accuracy_percent": value}, "peak_mib": 2048}
+    entry = {"results": {"accuracy_percent": value}, "peak_mib": 8192}
     (copy / "data/reference/paper.json").write_text(
         json.dumps({"processor": {}, "notebooks": {"02_federated_learning": entry}})
     )
@@ -51,9 +51,9 @@ def test_a_changed_reference_and_duration_reach_both_pages(copy):
     appendix, readme = (copy / "docs/ARTIFACT.md").read_text(), (copy / "README.md").read_text()
     assert "profile `paper`" in appendix
     assert re.search(r"\| C1 .* \| 91.50 % \| 91.00 % – 92.00 % \| ± 0.5 % .* \| differs", appendix)
-    assert re.search(r"\| E02 .* \| 2:05 \| 2048 MiB \|", appendix)
+    assert re.search(r"\| E02 .* \| 2:05 \| 8192 MiB \|", appendix)
     assert "`this machine can run the companion` | 9 s |" in readme
-    assert "Memory: at most 2.0 GiB" in readme
+    assert "Memory: at most 8.0 GiB" in readme
     assert claims.NOT_MEASURED in appendix  # the other claims are not in this reference
     assert artifact.write() == []
 
