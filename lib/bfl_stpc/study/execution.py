@@ -154,6 +154,47 @@ def without_paths(executed: Path) -> bytes:
     return nbformat.writes(notebook).encode()
 
 
+def execute(
+    notebook: Notebook,
+    staged: Path,
+    partial: Path,
+    parameters: Mapping[str, Any],
+    variables: Mapping[str, str],
+    watch: Watch,
+    reports: Reports | None,
+) -> None:
+    """Execute one notebook where it lies; the executed copy goes to `partial`, what it makes to the folder `staged`.
+
+    Args:
+        notebook: which.
+        staged: emptied first.
+        partial: holds all up to the cell that raised, if one does.
+        parameters: for papermill.
+        variables: of the environment, which the kernel inherits; they are left set.
+        watch: told of every cell.
+        reports: the line to a runner of several notebooks; none where nothing runs beside it and no cell is timed.
+
+    Raises:
+        NotebookFailed: a cell raised, or the notebook ended without `run.finish()`.
+        StoreError: a folder cannot be written.
+    """
+    with explained(staged):
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.update({**QUIET, **variables, "BFL_STAGE": str(staged)})
+    try:
+        papermill.execute_notebook(
+            notebook.path, partial, parameters=parameters, kernel_name="python3", cwd=notebook.path.parent,
+            progress_bar=False, engine_name="watched", watch=watch, reports=reports,
+            extra_arguments=QUIET_KERNEL, start_timeout=300,
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        raise failure(notebook, partial, watch, error) from None
+    if not (staged / "finished.json").exists():
+        raise NotebookFailed(f"{notebook.name} ended without run.finish(): its last cell must call it")
+
+
 def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], reports: Reports) -> None:
     """Execute one notebook and put its results, figures and executed copy in place; send each cell's number.
 
@@ -167,27 +208,14 @@ def run_notebook(notebook: Notebook, profile: str, origin: Mapping[str, str], re
     build = paths.BUILD / profile
     staged = build / "staged" / notebook.name
     partial = build / "partial" / f"{notebook.name}.ipynb"
+    log = build / "logs" / f"{notebook.name}.log"
     with explained(build):
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        said = build / "logs" / f"{notebook.name}.stderr"
-        said.parent.mkdir(parents=True, exist_ok=True)
-        with said.open("wb") as heard:  # what a kernel and its libraries say past Jupyter would break the display
-            os.dup2(heard.fileno(), sys.stderr.fileno())
-    threads = {} if notebook.timed else ONE_THREAD
-    os.environ.update(QUIET | threads | {"BFL_STAGE": str(staged), "BFL_KEY": origin["key"]})
-    with Watch(build / "logs" / f"{notebook.name}.log", notebook.cells, reports.cell) as watch:
-        try:
-            papermill.execute_notebook(
-                notebook.path, partial, parameters={"profile": profile}, kernel_name="python3", cwd=paths.NOTEBOOKS,
-                progress_bar=False, engine_name="watched", watch=watch, reports=reports,
-                extra_arguments=QUIET_KERNEL, start_timeout=300,
-            )  # fmt: skip
-        except PapermillExecutionError as error:
-            raise failure(notebook, partial, watch, error) from None
-    if not (staged / "finished.json").exists():
-        raise NotebookFailed(f"{notebook.name} ended without run.finish(): its last cell must call it")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.with_suffix(".stderr").open("wb") as heard:
+            os.dup2(heard.fileno(), sys.stderr.fileno())  # what kernels say past Jupyter would break the display
+    variables = {"BFL_KEY": origin["key"]} | ({} if notebook.timed else ONE_THREAD)
+    with Watch(log, notebook.cells, reports.cell) as watch:
+        execute(notebook, staged, partial, {"profile": profile}, variables, watch, reports)
     hashes = {kind: origin[kind] for kind in ("source", "lock")}  # the key stands there, or the notebook withheld it
     for file in (staged / "finished.json", *(staged / "figures").glob("*.json")):
         write_atomic(file, to_json(read_json(file, "make reproduce") | hashes, sort_keys=False))

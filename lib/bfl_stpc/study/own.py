@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
-import papermill
-from papermill.exceptions import PapermillExecutionError
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
 from bfl_stpc import ehr
 from bfl_stpc.ehr.own import Mapping
-from bfl_stpc.errors import ConfigError, DataError, NotebookFailed
+from bfl_stpc.errors import ConfigError, DataError
 from bfl_stpc.study import notebooks, paths
-from bfl_stpc.study.execution import (
-    ONE_THREAD,
-    QUIET,
-    QUIET_KERNEL,
-    check_kernel,
-    failure,
-    terminate_as_interrupt,
-    without_paths,
-)
+from bfl_stpc.study.execution import ONE_THREAD, check_kernel, execute, terminate_as_interrupt, without_paths
 from bfl_stpc.study.experiment import Run
 from bfl_stpc.study.profiles import Profile, load_profile
 from bfl_stpc.study.progress import Board, Watch, clock
 from bfl_stpc.study.sources import lock_hash, source_hash
-from bfl_stpc.study.store import explained, read_json, replace_folder, sha256, to_json, write_atomic
+from bfl_stpc.study.store import read_json, replace_folder, sha256, to_json, write_atomic
 
 NOTEBOOK = "your_table"
 TEMPLATE = paths.NOTEBOOKS / "own" / f"{NOTEBOOK}.ipynb"
@@ -131,24 +120,11 @@ def run_notebook(
     """
     folder = folder_of(data, profile)
     staged, partial = folder / "staged", folder / "partial.ipynb"
-    with explained(folder):
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
     # The executed notebook shows its parameters, and names no folder of this machine.
-    own = {"BFL_STAGE": str(staged), "BFL_KEY": key, "BFL_OWN_DATA": str(data.resolve())}
-    os.environ.update(QUIET | ONE_THREAD | own)
+    variables = ONE_THREAD | {"BFL_KEY": key, "BFL_OWN_DATA": str(data.resolve())}
+    parameters = {"profile": profile, "data": data.name, "accept": accept}
     with Watch(folder / "log.txt", notebook.cells, lambda cell: board.cell(data.name, cell)) as watch:
-        try:
-            papermill.execute_notebook(
-                notebook.path, partial, parameters={"profile": profile, "data": data.name, "accept": accept},
-                kernel_name="python3", cwd=TEMPLATE.parent, progress_bar=False, engine_name="watched", watch=watch,
-                reports=None,  # nothing runs beside it, and no cell of it measures times
-                extra_arguments=QUIET_KERNEL, start_timeout=300,
-            )  # fmt: skip
-        except PapermillExecutionError as error:
-            raise failure(notebook, partial, watch, error) from None
-    if not (staged / "finished.json").exists():
-        raise NotebookFailed(f"{notebook.name} ended without run.finish(): its last cell must call it")
+        execute(notebook, staged, partial, parameters, variables, watch, None)
     write_atomic(folder / f"{NOTEBOOK}.ipynb", without_paths(partial))
     partial.unlink()
     replace_folder(staged, folder / "results")
