@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bfl_stpc import ehr
+from bfl_stpc.ehr import own
 from bfl_stpc.ehr.own import exports
 from bfl_stpc.errors import MappingError, SchemaError, TableUnreadable
 
@@ -56,7 +57,7 @@ def synthea(tmp_path):
 
 def test_synthea_gives_one_row_a_patient_with_nothing_from_after_the_day(synthea):
     folder, ill = synthea
-    table = ehr.load_table(folder, label=DIABETES, accept=True, at="2018-01-01")
+    table = own.load_table(folder, label=DIABETES, accept=True, at="2018-01-01")
     early = int(ill[:10].sum())
     assert len(table.y) == 200 - early  # who had it before is no patient to predict
     assert table.y.sum() == ill[10:].sum()
@@ -71,48 +72,48 @@ def test_synthea_gives_one_row_a_patient_with_nothing_from_after_the_day(synthea
 
 def test_without_a_day_the_report_says_that_inputs_may_be_consequences(synthea):
     folder, ill = synthea
-    table = ehr.load_table(folder, label=DIABETES, accept=True)
+    table = own.load_table(folder, label=DIABETES, accept=True)
     assert table.y.sum() == ill.sum()
     assert any("`at`" in note.mend for note in table.report.notes)
 
 
 def test_a_written_mapping_remembers_condition_and_day(synthea, tmp_path):
     folder, _ = synthea
-    path = ehr.mapping_path(folder)
+    path = own.mapping_path(folder)
     assert path == tmp_path / "csv.mapping.yaml"
-    ehr.write_mapping(ehr.propose_mapping(folder, label=DIABETES, at="2018-01-01"), path)
+    own.write_mapping(own.propose_mapping(folder, label=DIABETES, at="2018-01-01"), path)
     path.write_text(path.read_text().replace("confirmed: false", "confirmed: true"))
-    one = ehr.load_table(folder)
-    np.testing.assert_array_equal(one.X, ehr.load_table(folder, DIABETES, accept=True, at="2018-01-01").X)
+    one = own.load_table(folder)
+    np.testing.assert_array_equal(one.X, own.load_table(folder, DIABETES, accept=True, at="2018-01-01").X)
 
 
 def test_what_an_export_lacks_is_named(synthea, tmp_path):
     folder, _ = synthea
     with pytest.raises(MappingError, match="LABEL=<code>"):
-        ehr.load_table(folder, accept=True)
+        own.load_table(folder, accept=True)
     with pytest.raises(SchemaError, match=r"no patient has condition 1.*59621000 \(Hypertension, 67 patients\)"):
-        ehr.load_table(folder, label="1", accept=True)
+        own.load_table(folder, label="1", accept=True)
     with pytest.raises(MappingError, match="'soon' is no day"):
-        ehr.load_table(folder, label=DIABETES, accept=True, at="soon")
+        own.load_table(folder, label=DIABETES, accept=True, at="soon")
     (folder / "observations.csv").write_text("a,b\n1,2\n")
     with pytest.raises(TableUnreadable, match=r"observations.csv is no such file of Synthea"):
-        ehr.load_table(folder, label=DIABETES, accept=True)
+        own.load_table(folder, label=DIABETES, accept=True)
     (folder / "observations.csv").unlink()
     with pytest.raises(TableUnreadable, match=r"observations.csv is missing"):
-        ehr.load_table(folder, label=DIABETES, accept=True)
+        own.load_table(folder, label=DIABETES, accept=True)
     (tmp_path / "none").mkdir()
     with pytest.raises(TableUnreadable, match=r"neither patients.csv nor \*.json"):
-        ehr.load_table(tmp_path / "none", label=DIABETES, accept=True)
+        own.load_table(tmp_path / "none", label=DIABETES, accept=True)
 
 
 def test_our_own_fhir_export_comes_back(small, tmp_path):
     ehr.export_fhir(small, tmp_path / "fhir", limit=150)
     code = small.conditions["code"].mode()[0]
-    table = ehr.load_table(tmp_path / "fhir", label=code, accept=True, unfit="merge", minimum=5)
+    table = own.load_table(tmp_path / "fhir", label=code, accept=True, unfit="merge", minimum=5)
     ids = set(small.patients["patient_id"][:150])
-    own = small.conditions[small.conditions["patient_id"].isin(ids)]
+    listed = small.conditions[small.conditions["patient_id"].isin(ids)]
     assert len(table.y) == 150
-    assert table.y.sum() == own[own["code"] == code]["patient_id"].nunique()
+    assert table.y.sum() == listed[listed["code"] == code]["patient_id"].nunique()
     labs = small.labs[small.labs["patient_id"].isin(ids)]
     sodium = next(name for name in table.columns if "2951-2" in name)
     assert np.isfinite(table.X[:, table.columns.index(sodium)]).sum() == (labs["code"] == "2951-2").sum()

@@ -8,8 +8,8 @@ import pandas as pd
 
 PEAK = """
 import resource, sys
-from bfl_stpc import ehr
-ehr.load_table(sys.argv[1], accept=True, patients=500)
+from bfl_stpc.ehr import own
+own.load_table(sys.argv[1], accept=True, patients=500)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bfl_stpc import ehr
+from bfl_stpc.ehr import own
 from bfl_stpc.ehr.own import checks
 from bfl_stpc.ehr.own import mapping as mappings
 from bfl_stpc.errors import DataError, LabelLeaked, MappingError, SchemaError, TableUnreadable, UnfitHospitals
@@ -54,7 +55,7 @@ def load(tmp_path):
             table.to_csv(path, index=False)
         before = path.read_bytes()
         try:
-            return ehr.load_table(path, **{"accept": True} | options)
+            return own.load_table(path, **{"accept": True} | options)
         finally:
             assert path.read_bytes() == before
 
@@ -149,8 +150,8 @@ def mapped(load, frame):
 def test_nothing_is_loaded_before_somebody_confirmed(load, frame, tmp_path):
     with pytest.raises(MappingError, match="make table DATA=my"):
         load(frame, accept=False)
-    path = ehr.mapping_path(tmp_path / "my.csv")
-    ehr.write_mapping(ehr.propose_mapping(tmp_path / "my.csv"), path)
+    path = own.mapping_path(tmp_path / "my.csv")
+    own.write_mapping(own.propose_mapping(tmp_path / "my.csv"), path)
     with pytest.raises(MappingError, match="confirmed: true"):
         load(frame, accept=False)
     path.write_text(path.read_text().replace("confirmed: false", "confirmed: true"))
@@ -161,7 +162,7 @@ def test_a_mapping_on_disk_is_never_overwritten(load, frame, tmp_path):
     mapping, path = mapped(load, frame), tmp_path / "my.mapping.yaml"
     path.write_text("mine")
     with pytest.raises(MappingError, match="exists"):
-        ehr.write_mapping(mapping, path)
+        own.write_mapping(mapping, path)
     assert path.read_text() == "mine"
 
 
@@ -287,13 +288,13 @@ def test_any_bytes_give_a_table_or_an_error_of_the_tree(tmp_path_factory, noise,
     path = tmp_path_factory.mktemp("noise") / "my.csv"
     path.write_bytes(text[:at] + noise + text[at:])
     with suppress(DataError):  # any other error fails
-        assert len(ehr.load_table(path, accept=True, minimum=2, unfit="drop").hospitals) >= 2
+        assert len(own.load_table(path, accept=True, minimum=2, unfit="drop").hospitals) >= 2
 
 
 def test_dates_are_recognised_and_ambiguous_ones_left_to_the_reader(load, frame, tmp_path):
     frame["visit"] = ["03/04/2021", "05/06/2021"] * (len(frame) // 2)
     load(frame)
-    columns = ehr.propose_mapping(tmp_path / "my.csv").columns
+    columns = own.propose_mapping(tmp_path / "my.csv").columns
     assert columns["visit"].kind == "ignore"
     assert columns["visit"].form is None
     assert "%d/%m/%Y, or %m/%d/%Y" in columns["visit"].note
@@ -428,7 +429,7 @@ def test_damaged_and_empty_parquet_and_unknown_kinds_are_named(load, frame, tmp_
     with pytest.raises(TableUnreadable, match="neither"):
         load(b"x", name="my.xlsx")
     with pytest.raises(TableUnreadable, match="does not exist"):
-        ehr.load_table(tmp_path / "gone.csv", accept=True)
+        own.load_table(tmp_path / "gone.csv", accept=True)
 
 
 # --- the report

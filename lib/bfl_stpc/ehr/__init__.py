@@ -1,4 +1,4 @@
-"""Records: a synthetic EHR with a known p(y|x), hence a known ceiling; real tables; tables of one's own."""
+"""Records: a synthetic EHR with a known p(y|x), hence a known ceiling; real tables. One's own are read by `ehr.own`."""
 
 from bfl_stpc.ehr.ceiling import Ceiling, bayes_roc, ceiling
 from bfl_stpc.ehr.cohort import Cohort, Features, cohort_sha256
@@ -6,7 +6,6 @@ from bfl_stpc.ehr.config import CohortConfig
 from bfl_stpc.ehr.datasheet import datasheet
 from bfl_stpc.ehr.fhir import export_fhir, to_fhir
 from bfl_stpc.ehr.generate import generate
-from bfl_stpc.ehr.own import OwnTable, load_table, mapping_path, propose_mapping, write_mapping
 from bfl_stpc.ehr.splits import Split, split
 from bfl_stpc.ehr.storage import load, save
 from bfl_stpc.ehr.tabular import Tabular
@@ -16,7 +15,6 @@ __all__ = [
     "Cohort",
     "CohortConfig",
     "Features",
-    "OwnTable",
     "Split",
     "Tabular",
     "bayes_roc",
@@ -26,11 +24,7 @@ __all__ = [
     "export_fhir",
     "generate",
     "load",
-    "load_table",
-    "mapping_path",
-    "propose_mapping",
     "save",
     "split",
     "to_fhir",
-    "write_mapping",
 ]

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from bfl_stpc import ehr
-from bfl_stpc.ehr.own import Mapping
+from bfl_stpc.ehr import own as tables
 from bfl_stpc.errors import ConfigError, DataError
 from bfl_stpc.study import notebooks, paths
 from bfl_stpc.study.execution import ONE_THREAD, check_kernel, execute, terminate_as_interrupt, without_paths
@@ -26,7 +25,7 @@ TEMPLATE = paths.NOTEBOOKS / "own" / f"{NOTEBOOK}.ipynb"
 
 def folder_of(data: Path, profile: str) -> Path:
     """Return where everything about the table `data` goes under `profile`."""
-    return paths.BUILD / "own" / ehr.mapping_path(data).name.removesuffix(".mapping.yaml") / profile
+    return paths.BUILD / "own" / tables.mapping_path(data).name.removesuffix(".mapping.yaml") / profile
 
 
 def start(data: Path | str, profile: str) -> Run:
@@ -54,14 +53,14 @@ def propose(data: Path, console: Console, *, hospital: str | None, label: str | 
     Raises:
         DataError: the table cannot be read, or a mapping is there already.
     """
-    mapping = ehr.propose_mapping(data, hospital=hospital, label=label, at=at)
-    path = ehr.mapping_path(data)
-    ehr.write_mapping(mapping, path)
+    mapping = tables.propose_mapping(data, hospital=hospital, label=label, at=at)
+    path = tables.mapping_path(data)
+    tables.write_mapping(mapping, path)
     console.print(proposal(mapping))
     console.print(f"hospital: {mapping.hospital}   label: {mapping.label}, y = 1 where {_positive(mapping)}   "
                   f"patient: {mapping.patient}   sex: {mapping.sex}   age: {mapping.age}")  # fmt: skip
     try:
-        console.print(Markdown(ehr.load_table(data, mapping=mapping, accept=True).report.markdown()))
+        console.print(Markdown(tables.load_table(data, mapping=mapping, accept=True).report.markdown()))
     except DataError as error:
         console.print(f"before it can be trained on: {error}")
     console.print(f"wrote {path.name} beside {data.name}: read it, correct it, set `confirmed: true`, then "
@@ -69,7 +68,7 @@ def propose(data: Path, console: Console, *, hospital: str | None, label: str | 
     return path
 
 
-def proposal(mapping: Mapping) -> Table:
+def proposal(mapping: tables.Mapping) -> Table:
     """Return the mapping as a table for a terminal."""
     table = Table("column", "kind", "seen in it", title=f"What the columns of {mapping.file} seem to be")
     for name, how in mapping.columns.items():
@@ -86,7 +85,7 @@ def reproduce(data: Path, profile: str, *, accept: bool, console: Console) -> Pa
         StoreError: the folder cannot be written.
     """
     settings = load_profile(profile)
-    table = ehr.load_table(data, accept=accept, patients=settings.of(NOTEBOOK)["patients"])
+    table = tables.load_table(data, accept=accept, patients=settings.of(NOTEBOOK)["patients"])
     folder = folder_of(data, profile)
     write_atomic(folder / "report.md", table.report.markdown().encode())
     console.print(Markdown(table.report.markdown()))
@@ -104,7 +103,7 @@ def reproduce(data: Path, profile: str, *, accept: bool, console: Console) -> Pa
     return folder
 
 
-def key_of(notebook: notebooks.Notebook, profile: Profile, table: ehr.OwnTable, *, accept: bool) -> str:
+def key_of(notebook: notebooks.Notebook, profile: Profile, table: tables.OwnTable, *, accept: bool) -> str:
     """Return the key of a run: it covers the table's bytes and mapping, the notebook, its sources and settings."""
     parts = [profile.name, profile.seeds, profile.of(NOTEBOOK), repr(table.mapping), table.file_sha256, accept]
     return sha256(notebook.text, to_json([*parts, lock_hash(), source_hash(notebook.code)]))
@@ -141,5 +140,5 @@ def check_data(data: str) -> Path:
     return Path(data)
 
 
-def _positive(mapping: Mapping) -> str:
+def _positive(mapping: tables.Mapping) -> str:
     return " or ".join(mapping.positive) or "(say under `positive`)"

@@ -89,8 +89,13 @@ def _on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], s
         with _found(articles, cluster.folder, address=cluster.address, placed=True) as consortium:
             taken = _rounds(consortium, start, count, time.perf_counter() - begun)
             pids = consortium.pids()
-            seen = {name: _folders(Path(f"/proc/{pids[name][0]}/root/{cluster.folder}")) for name in records}
+            seen = {name: _folders(_seen_by(pids[name][0], cluster.folder)) for name in records}
         return replace(taken, way=cluster.way, hosts=tuple(cluster.hosts.values()), seen=seen)
+
+
+def _seen_by(pid: int, folder: Path) -> Path:
+    """Return `folder` as process `pid` sees it, in its own mount namespace (proc(5))."""
+    return Path("/proc") / str(pid) / "root" / folder.relative_to("/")
 
 
 def _folders(folder: Path) -> tuple[str, ...]:
