@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from bfl_stpc.study import paths
@@ -17,7 +18,8 @@ BOOKKEEPING = (
 )  # fmt: skip
 
 
-def imports(code: str) -> set[str]:
+@cache
+def imports(code: str) -> frozenset[str]:
     """Return the dotted names that `code` imports from this package, at any depth of nesting.
 
     >>> sorted(imports("from bfl_stpc import study\\nimport numpy"))
@@ -29,7 +31,7 @@ def imports(code: str) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.split(".")[0] == "bfl_stpc"}
+    return frozenset(name for name in names if name.split(".")[0] == "bfl_stpc")
 
 
 def module_files(name: str) -> list[Path]:
@@ -66,8 +68,26 @@ def depends_on_results(file: Path) -> bool:
 
 
 def hash_files(files: Iterable[Path]) -> str:
-    """Return the SHA-256 over names and contents of `files`, in sorted order."""
-    return sha256(*(part for f in sorted(files) for part in (_name(f).encode(), f.read_bytes())))
+    """Return the SHA-256 over names and contents of `files`, in sorted order; of Python files, over what runs."""
+    return sha256(*(part for f in sorted(files) for part in (_name(f).encode(), _content(f))))
+
+
+def _content(file: Path) -> bytes:
+    return what_runs(file.read_text(encoding="utf-8")).encode() if file.suffix == ".py" else file.read_bytes()
+
+
+@cache
+def what_runs(code: str) -> str:
+    """Return the syntax tree of `code` without docstrings: comments, layout and documentation retrain nothing.
+
+    >>> what_runs("def two():  # one and one\\n    'Return 2.'\\n    return 2") == what_runs("def two(): return 2")
+    True
+    """
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            del node.body[: ast.get_docstring(node, clean=False) is not None]
+    return ast.dump(tree)
 
 
 def _name(file: Path) -> str:
