@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from multiprocessing import resource_tracker
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 
 import psutil
@@ -196,6 +197,37 @@ def test_nodes_apart_give_the_same_model_and_see_their_own_partitions_only():
         addresses = subprocess.run(["ip", "-o", "addr"], capture_output=True, text=True, check=True).stdout
         assert taken.hosts[0] not in addresses  # the bridge is gone
     assert not left_of(set(children(os.getpid())) - before)
+
+
+def without_a_cable(root):
+    """Run three rounds: all there, a hospital's cable out, and in again; return survivors and digests."""
+    records = small_records()
+    nodes = {clusters.HEAD: (LEDGER, AUTHORITY, AGGREGATOR)} | {f"node of {name}": (name,) for name in records}
+    with clusters.cluster(nodes, root, way=clusters.NAMESPACES) as cluster:
+        for name, own in records.items():
+            distributed.write_partition(cluster.disks[f"node of {name}"] / name, own)
+        options = OPTIONS | {"folder": cluster.folder, "address": cluster.address, "placed": True, "deadline": 120}
+        with distributed.found(list(records), CONFIG, seat_of=faults.fragile_seat_of, **options) as consortium:
+            states = [consortium.run_round(START)]
+            faults.hurry(consortium, 6)
+            cluster.unplug("node of hospital-1")
+            states.append(consortium.run_round(states[-1]))
+            cluster.plug("node of hospital-1")
+            consortium.settle()
+            states.append(consortium.run_round(states[-1]))
+            return [consortium.survivors[state.round] for state in states], [state.digest for state in states]
+
+
+@pytest.mark.skipif(clusters.way() != clusters.NAMESPACES, reason="needs root, iproute2 and util-linux")
+def test_a_hospital_whose_cable_is_out_is_left_out_and_comes_back(tmp_path):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as driver:  # Ray keeps its first node's address
+        survivors, digests = driver.submit(without_a_cable, tmp_path).result(timeout=400)
+    everyone = tuple(small_records())
+    assert survivors == [everyone, ("hospital-0", "hospital-2"), everyone]
+    twin, state = small_consortium(), START
+    for there, digest in zip(survivors, digests):
+        state = inspection.exact_successor(twin, state, state.round + 1, there)
+        assert state.digest == digest
 
 
 def test_the_cluster_file_for_ec2_has_the_form_that_ray_asks_for():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -147,22 +148,30 @@ def scaling(fig: Figure, data: Mapping[str, Any]) -> None:
             ax.plot(curve["x"], curve["seconds"], color=color, lw=1)
             found = [row for row in data["measured"] if row[fixed] == curve["at"]]
             ax.plot([r[along] for r in found], [r["seconds"] for r in found], marker, color=color, ms=4)
-            _end(ax, curve, color)
         ax.set(xlabel=along, ylabel="seconds a round, one core")
     for curve, color in zip(data["roles"], colors):
         right.plot(curve["x"], curve["seconds"], color=color, lw=1.2)
-        _end(right, curve, color)
     right.set(xlabel="hospitals", ylabel="seconds of one role, on paper")
     for ax in (left, middle, right):
         ax.set(xscale="log", yscale="log")
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_xlim(right=ax.get_xlim()[1] * 12)
+    for ax, curves in ((left, "by_hospitals"), (middle, "by_parameters"), (right, "roles")):
+        _name_ends(ax, data[curves], colors)
 
 
-def _end(ax: Axes, curve: Mapping[str, Any], color: str) -> None:
-    """Write a curve's name at its end."""
-    end = (curve["x"][-1], curve["seconds"][-1])
-    ax.annotate(curve["label"], end, xytext=(3, 0), textcoords="offset points", va="center", fontsize=6, color=color)
+def _name_ends(ax: Axes, curves: Sequence[Mapping[str, Any]], colors: Sequence[str], apart: float = 7.0) -> None:
+    """Write each curve's name at its end; names keep `apart` points from each other, the lower one giving way."""
+    ends = [(curve["x"][-1], curve["seconds"][-1]) for curve in curves]
+    heights = [ax.transData.transform(end)[1] * 72 / ax.figure.dpi for end in ends]
+    lowest = np.inf
+    for height, end, curve, color in sorted(zip(heights, ends, curves, colors), key=lambda named: -named[0]):
+        place = min(height, lowest - apart)
+        lowest = place
+        ax.annotate(
+            curve["label"], end, xytext=(3, place - height), textcoords="offset points", va="center", fontsize=6,
+            color=color,
+        )  # fmt: skip
 
 
 def apart(fig: Figure, data: Mapping[str, Any]) -> None:
