@@ -147,7 +147,7 @@ def learning_curve(fig: Figure, data: Mapping[str, Any]) -> None:
     for (name, curve), (color, style) in zip(data["models"].items(), styles):
         ax.plot(curve["patients"], curve["gap"], style, color=COLORS[color], label=name)
     level(ax, data["goal"], "goal", "grey", "--", 2)
-    ax.axvline(data["study"], color="0.8", lw=2.5, zorder=0, label="patients of the study")
+    ax.axvline(data["study"], ymax=0.55, color="0.8", lw=2.5, zorder=0, label="patients of the study")
     ax.set(xscale="log", yscale="log", xlabel="training patients, all hospitals", ylabel="points below Bayes accuracy")
     ticks = (0.25, 0.5, 1, 2, 4, 8, 16)
     ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
