@@ -73,7 +73,7 @@ def epsilon_over_rounds(fig: Figure, data: Mapping[str, Any]) -> None:
     """
     fig.set_size_inches(COLUMN, 2.4)
     ax = fig.subplots()
-    for name, color, style, up in (("pld", "blue", "-", -10), ("rdp", "orange", "-.", 5)):
+    for name, color, style, up in (("pld", "blue", "-", -17), ("rdp", "orange", "-.", 5)):
         ax.plot(data["rounds"], data[name], style, color=COLORS[color])
         ax.annotate(name.upper(), (data["rounds"][-1], data[name][-1]), xytext=(-4, up), ha="right",
                     textcoords="offset points", color=COLORS[color], fontsize=7)  # fmt: skip
