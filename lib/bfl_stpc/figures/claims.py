@@ -32,5 +32,8 @@ def measured_over_printed(fig: Figure, data: Mapping[str, Any]) -> None:
     widest = 1.15 * max([2.0, *shown, *(1 / value for value in shown)])
     ax.set(xscale="log", xlim=(1 / widest, widest), ylim=(len(claims) - 0.5, -0.5))
     ax.set_xlabel("measured / printed (dot); best possible / printed (bar)")
-    ax.set_xticks([0.5, 1, 2], ["½", "1", "2"])
+    ticks = {0.1: "⅒", 0.2: "⅕", 0.5: "½", 1: "1", 2: "2", 5: "5", 10: "10"}
+    ax.set_xticks(
+        [at for at in ticks if 1 / widest < at < widest], [t for at, t in ticks.items() if 1 / widest < at < widest]
+    )
     ax.minorticks_off()
