@@ -126,3 +126,20 @@ def test_nan_is_nan_and_no_number_is_within_tolerance_of_it():
     nan = float("nan")
     assert comparison.judge(nan, nan, 0.1, must_repeat=True) == comparison.EQUAL
     assert comparison.judge(1.0, nan, 0.1, must_repeat=False) == comparison.BEYOND
+
+
+def test_a_notebook_whose_data_could_not_be_had_is_told_and_not_judged(verify):
+    def without_data(now, results):
+        now["notebooks"]["02_x"]["key"] = None
+        del results["auc"]
+        results["accuracy"]["value"] = 50.0
+
+    said = verify(without_data)
+    assert "2 data absent, not judged" in said
+    assert "02_x had other data here than for the reference" in said
+
+
+def test_where_the_reference_lacked_the_same_data_all_is_judged(verify, monkeypatch):
+    monkeypatch.setitem(KEPT["notebooks"]["02_x"], "key", None)
+    with pytest.raises(ReferenceDiffers, match=r"auc: reference 0\.97, now –"):
+        verify(lambda now, results: results.pop("auc"))

@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -24,6 +24,7 @@ UNREPEATED = "does not repeat"
 GONE = "not recorded now"
 NEW = "new"
 UNJUDGED = "time, not judged"
+ABSENT = "data absent, not judged"
 FAILING = (BEYOND, UNREPEATED, GONE)
 
 # Where no spread over seeds is known: what rounding in another order did to results of one seed stays far below.
@@ -127,6 +128,11 @@ def causes(before: Mapping[str, Any], after: Mapping[str, Any], *, other_process
     return found
 
 
+def lacks_data(notebook: Mapping[str, Any]) -> bool:
+    """Tell whether a notebook ran without data that could not be had: it has no key, and runs again next time."""
+    return "key" in notebook and notebook["key"] is None
+
+
 def examine(kept: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[Change], dict[str, list[str]]]:
     """Return all results beside the reference `kept`, and by notebook what may explain a difference."""
     changes: list[Change] = []
@@ -136,7 +142,10 @@ def examine(kept: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[Chang
     for name in dict.fromkeys([*kept["notebooks"], *now["notebooks"]]):
         old, new = kept["notebooks"].get(name, empty), now["notebooks"].get(name, empty)
         why[name] = causes(old, new, other_processor=other_processor)
-        changes += compare(old["results"], new["results"], prefix=name, must_repeat=not why[name])
+        found = compare(old["results"], new["results"], prefix=name, must_repeat=not why[name])
+        if lacks_data(old) != lacks_data(new):  # then what differs says nothing
+            found = [replace(c, verdict=ABSENT) if c.verdict not in (EQUAL, UNJUDGED) else c for c in found]
+        changes += found
     return changes, why
 
 
@@ -179,6 +188,8 @@ def verify(profile: str, console: Console) -> None:
     counts = Counter(change.verdict for change in changes)
     account = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     console.print(f"{len(why)} notebooks beside the reference of profile {profile}: {account}")
+    for name in dict.fromkeys(c.name.split("/")[0] for c in changes if c.verdict == ABSENT):
+        console.print(f"{name} had other data here than for the reference; its result `absent` says which")
     bad = [change for change in changes if change.verdict in FAILING]
     if not bad:
         return
