@@ -7,14 +7,13 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
-from system.small_system import CLIP, CONFIG, SPEC, small_consortium, small_records
+from system.small_system import CONFIG, small_consortium, small_records
 
 from bfl_stpc import federated, system
 from bfl_stpc.errors import BflError, ConfigError, RoundAborted
@@ -25,13 +24,14 @@ from bfl_stpc.system.founding import Articles
 if importlib.util.find_spec("ray") is None:
     pytest.skip("Ray is not installed: make setup GROUPS='dev distributed'", allow_module_level=True)
 
+from system import nodes_apart
+from system.nodes_apart import OPTIONS, START
+
 from bfl_stpc.system import distributed
 from bfl_stpc.system.distributed import cluster as clusters
 from bfl_stpc.system.distributed import faults, trials
 
 pytestmark = pytest.mark.slow
-START = system.State(0, federated.init_weights(SPEC, seed=1))
-OPTIONS = {"experiment": "test", "clip": CLIP, "max_records": 1000}
 DRIVER = """
 import sys, time
 from pathlib import Path
@@ -200,40 +200,6 @@ def test_nodes_apart_give_the_same_model_and_see_their_own_partitions_only():
     assert not left_of(set(children(os.getpid())) - before)
 
 
-@contextmanager
-def on_nodes(root, way, **options):
-    """A cluster with a node for each hospital, and the consortium on it."""
-    records = small_records()
-    nodes = {clusters.HEAD: (LEDGER, AUTHORITY, AGGREGATOR)} | {f"node of {name}": (name,) for name in records}
-    with clusters.cluster(nodes, root, way=way) as cluster:
-        for name, own in records.items():
-            distributed.write_partition(cluster.disks[f"node of {name}"] / name, own)
-        placed = {"folder": cluster.folder, "address": cluster.address, "placed": True, "deadline": 120}
-        with distributed.found(list(records), CONFIG, **OPTIONS, **placed, **options) as consortium:
-            yield cluster, consortium
-
-
-def side_by_side(root):
-    """Run a round on nodes that share this machine's address and disk; return the digest of the model."""
-    with on_nodes(root, clusters.SIDE_BY_SIDE) as (cluster, consortium):
-        with pytest.raises(ConfigError, match="side by side"):
-            cluster.unplug("node of hospital-1")
-        return consortium.run_round(START).digest
-
-
-def without_a_cable(root):
-    """Run three rounds: all there, a hospital's cable out, and in again; return survivors and digests."""
-    with on_nodes(root, clusters.NAMESPACES, seat_of=faults.fragile_seat_of) as (cluster, consortium):
-        states = [consortium.run_round(START)]
-        faults.hurry(consortium, 6)
-        cluster.unplug("node of hospital-1")
-        states.append(consortium.run_round(states[-1]))
-        cluster.plug("node of hospital-1")
-        consortium.settle()
-        states.append(consortium.run_round(states[-1]))
-        return [consortium.survivors[state.round] for state in states], [state.digest for state in states]
-
-
 def in_a_process(run, root):
     """Return what `run` returns in a process of its own: Ray keeps the address of its first node."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as driver:
@@ -242,12 +208,12 @@ def in_a_process(run, root):
 
 def test_nodes_side_by_side_give_the_same_model(tmp_path):
     """What a machine offers where nobody is root."""
-    assert in_a_process(side_by_side, tmp_path) == system.run_round(START, small_consortium()).digest
+    assert in_a_process(nodes_apart.side_by_side, tmp_path) == system.run_round(START, small_consortium()).digest
 
 
 @pytest.mark.skipif(clusters.way() != clusters.NAMESPACES, reason="needs root, iproute2 and util-linux")
 def test_a_hospital_whose_cable_is_out_is_left_out_and_comes_back(tmp_path):
-    survivors, digests = in_a_process(without_a_cable, tmp_path)
+    survivors, digests = in_a_process(nodes_apart.without_a_cable, tmp_path)
     everyone = tuple(small_records())
     assert survivors == [everyone, ("hospital-0", "hospital-2"), everyone]
     twin, state = small_consortium(), START
