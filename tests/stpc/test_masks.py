@@ -68,6 +68,27 @@ def test_masks_are_uniform_where_many_words_are_redrawn():
     assert stats.chisquare(counts).pvalue > 1e-6
 
 
+def test_redrawn_words_come_from_blocks_that_the_stream_never_reaches():
+    """Another implementation must draw the same: word p anew from AES(2¹²⁷ + p·2³² + attempt), until one fits."""
+    key, low = bytes(range(16)), np.uint64(2**16 - 1)
+    ecb = Cipher(algorithms.AES(key), modes.ECB())
+
+    def words(counter):
+        block = ecb.encryptor().update(counter.to_bytes(16, "big"))
+        return [int(word & low) for word in np.frombuffer(block, dtype="<u8")]
+
+    expected = [word for counter in range(200) for word in words(counter)]
+    redrawn = 0
+    for place, word in enumerate(expected):
+        attempt = 0
+        while word >= SMALL:
+            word = words(2**127 + (place << 32) + attempt)[0]
+            attempt += 1
+        expected[place], redrawn = word, max(redrawn, attempt)
+    assert redrawn > 1
+    assert masks.MaskStream(key, SMALL).next(400).tolist() == expected
+
+
 def test_reducing_words_modulo_t_would_not_be_uniform():
     words = np.frombuffer(os.urandom(2 * masks.CHUNK), dtype="<u2").astype(np.uint64) % np.uint64(SMALL)
     counts = np.bincount((words * np.uint64(32) // np.uint64(SMALL)).astype(int), minlength=32)

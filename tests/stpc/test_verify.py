@@ -8,7 +8,7 @@ import pytest
 
 from bfl_stpc import stpc
 from bfl_stpc.errors import Corrupt, Foreign, OutOfOrder, SumRefuted, TooFewUploads
-from bfl_stpc.stpc.hazmat.masks import MaskStream, from_bytes
+from bfl_stpc.stpc.hazmat.masks import MaskStream, derive, from_bytes
 from bfl_stpc.stpc.hazmat.unmasking import remove_masks
 from bfl_stpc.stpc.verify import Challenge, verify_sum
 
@@ -88,6 +88,22 @@ def test_replaying_a_round_is_refuted(played):
     challenge = Challenge.draw(BLOCK, ticket, total.published, w.params)
     with pytest.raises(Foreign, match="another round"):
         verify_sum(new, {}, challenge, new_directory)
+
+
+@pytest.mark.parametrize("what", ["ticket", "published"])
+def test_a_challenge_of_another_round_or_of_another_sum_alone_is_foreign(played, what):
+    w, ticket, directory, total = played
+    others = {"ticket": w.ticket(2), "published": hashlib.sha256(b"another sum").digest()}
+    challenge = dataclasses.replace(Challenge.draw(BLOCK, ticket, total.published, w.params), **{what: others[what]})
+    with pytest.raises(Foreign, match="another round or of another published sum"):
+        verify_sum(total, {}, challenge, directory)
+
+
+def test_the_vectors_follow_from_block_round_and_sum_in_a_domain_of_their_own(played):
+    w, ticket, _, total = played
+    challenge = Challenge.draw(BLOCK, ticket, total.published, w.params)
+    context = ticket.context() + total.published
+    assert challenge.keys == tuple(derive(BLOCK, context, "challenge", str(i)) for i in range(2))
 
 
 def test_opening_the_published_sum_wrongly_is_refuted(played):
