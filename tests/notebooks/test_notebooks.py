@@ -1,5 +1,6 @@
 """Every notebook: stripped, in order, short cells, prose first, declared needs, no number or path typed by hand."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -41,6 +42,37 @@ def test_prose_first(path):
     words = sum(len(text.split()) for text in cells(path, "markdown"))
     lines = sum(len(code.splitlines()) for code in cells(path, "code"))
     assert words >= 3 * lines, f"{words} words of prose for {lines} lines of code"
+
+
+def calls(tree, name):
+    """The calls of `name`, a function or a method, anywhere in `tree`."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [node for node in found if getattr(node.func, "attr", getattr(node.func, "id", None)) == name]
+
+
+def hidden_figures(code):
+    """The lines of figures that nobody sees: neither the cell's last expression nor given to `display`."""
+    tree = ast.parse(code)
+    shown = [*calls(tree, "display"), *(last for last in tree.body[-1:] if isinstance(last, ast.Expr))]
+    seen = {node for part in shown for node in ast.walk(part)}
+    names = {node.id for node in seen if isinstance(node, ast.Name)}
+    kept = {
+        n.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Assign) and names & {getattr(t, "id", None) for t in n.targets}
+    }
+    return [call.lineno for call in calls(tree, "figure") if call not in seen | kept]
+
+
+def test_every_figure_is_shown(path):
+    assert not [code for code in cells(path, "code") if ".figure(" in code and hidden_figures(code)]
+
+
+def test_a_figure_before_an_assertion_or_inside_a_branch_would_be_hidden():
+    assert hidden_figures("run.figure(1)\nassert True")
+    assert hidden_figures("if ready:\n    run.figure(1)")
+    assert not hidden_figures("assert True\nrun.figure(1)")
+    assert not hidden_figures("if ready:\n    picture = run.figure(1)\n    display(picture)")
 
 
 def test_begins_with_title_and_question_and_ends_with_finish(path):
