@@ -102,3 +102,25 @@ def test_values_outside_every_sum_are_noticed():
         wrong[place] = value
         with pytest.raises(Corrupt, match="not a sum of 1"):
             fixed_point.decode(wrong, 5, 1, params)
+
+
+def test_a_field_at_its_limit_is_a_sum_and_one_beyond_is_none():
+    params = stpc.Parameters(hospitals=3)
+    most = np.full(5, params.clip)
+    total = 2 * slots_of(most, params, records=params.max_records)
+    decoded, records = fixed_point.decode(total, 5, 2, params)
+    assert (decoded == 2 * params.clip).all()
+    assert records == 2 * params.max_records
+    total[0] += 1
+    with pytest.raises(Corrupt, match="not a sum of 2"):
+        fixed_point.decode(total, 5, 2, params)
+
+
+def test_what_lies_above_the_fields_of_a_slot_is_noticed():
+    params = stpc.Parameters(hospitals=3, bits=16, plain_bits=47)
+    slots = slots_of(np.zeros(5), params)
+    above = params.field_width * params.fields
+    assert params.modulus >> above  # there is room for it
+    slots[0] += np.uint64(1 << above)
+    with pytest.raises(Corrupt, match="not a sum of 1"):
+        fixed_point.decode(slots, 5, 1, params)

@@ -63,6 +63,8 @@ def test_a_forged_share_is_noticed_when_there_is_one_to_spare():
         (lambda s: {1: s[1], 2: s[2], 3: b""}, "form"),
         (lambda s: {0: s[1], 2: s[2], 3: s[3]}, "form"),
         (lambda s: {1: s[1], 2: s[2], 3: b"\xff" * 33}, "form"),
+        (lambda s: {1: s[1], 2: s[2], 3: shamir.PRIME.to_bytes(33, "big")}, "form"),
+        (lambda s: dict.fromkeys(s, (2**256).to_bytes(33, "big")), "another secret"),  # a constant wider than 32 bytes
     ],
 )
 def test_unusable_shares_are_refused(change, reason):
