@@ -181,7 +181,7 @@ def test_nothing_is_left_after_ctrl_c(tmp_path):
         processes = children(driver.pid)
         assert len(processes) >= 5
         driver.send_signal(signal.SIGINT)
-        driver.wait(timeout=60)
+        driver.wait(timeout=240)  # on a loaded machine Ray takes a minute
     assert not left_of(processes)
 
 
