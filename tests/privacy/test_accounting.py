@@ -84,3 +84,11 @@ def test_what_makes_no_sense_is_refused():
         Spent(0.0, 1.0, 1)
     with pytest.raises(PrivacyError):
         privacy.calibrate(0.0, DELTA, 0.1, 10)
+
+
+def test_a_promise_may_be_spent_to_the_last_bit():
+    steps = Spent(0.1, 1.0, 10)
+    budget = privacy.Budget("H01", privacy.epsilon([steps], 1e-5), 1e-5)
+    assert budget.allows(steps)
+    assert budget.spend(steps) == budget.promised
+    assert not budget.allows(steps)

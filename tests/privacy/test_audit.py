@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bfl_stpc.errors import PrivacyError
 from bfl_stpc.privacy import audit
@@ -86,3 +87,54 @@ def test_lira_needs_shadow_models_and_non_members():
 
 def test_confidence_is_the_logit_of_the_true_label():
     np.testing.assert_allclose(audit.confidence(np.array([0.8, 0.8]), np.array([1, 0])), [math.log(4), -math.log(4)])
+
+
+def test_lira_is_the_log_ratio_of_two_normal_densities():
+    """Computed again record by record, with the pooled variance of each group of shadow models."""
+    rng = np.random.default_rng(5)
+    scores, member = rng.normal(size=(9, 4)), np.stack([rng.permutation(9) < 5 for _ in range(4)], axis=1)
+    groups = {yes: [scores[1:, j][member[1:, j] == yes] for j in range(4)] for yes in (True, False)}
+
+    def log_density(yes, j):
+        squares = sum(((group - group.mean()) ** 2).sum() for group in groups[yes])
+        variance = squares / sum(len(group) - 1 for group in groups[yes])
+        off = scores[0, j] - groups[yes][j].mean()
+        return -(off**2) / (2 * variance) - math.log(variance) / 2
+
+    expected = [log_density(True, j) - log_density(False, j) for j in range(4)]
+    assert audit.lira(scores, member, 0) == pytest.approx(expected)
+
+
+def test_lira_takes_two_shadow_models_with_and_without_a_record_and_no_fewer():
+    member = np.array([[True], [True], [True], [False], [False]])
+    audit.lira(np.arange(5.0)[:, None], member, 0)
+    for short in (member[:4], member[[0, 1, 3, 4]]):
+        with pytest.raises(PrivacyError, match="two shadow models"):
+            audit.lira(np.arange(4.0)[:, None], short, 0)
+
+
+@pytest.mark.parametrize(("tp", "fp", "level"), [(40, 3, 0.95), (50, 0, 0.9), (30, 29, 0.95), (12, 1, 0.99)])
+def test_the_bound_on_epsilon_follows_from_two_exact_intervals(tp, fp, level):
+    """Clopper and Pearson by another function of SciPy: each rate's bound errs with half of 1 − level."""
+    n, delta = 50, 1e-3
+    planted, left_out = np.arange(n) < tp, np.arange(n) < fp
+    found = audit.epsilon_bound(planted * 2.0, left_out * 2.0, delta, threshold=1.0, level=level)
+    tpr, tnr = (stats.binomtest(k, n).proportion_ci(level, method="exact").low for k in (tp, n - fp))
+    expected = max(math.log((tpr - delta) / (1 - tnr)), math.log((tnr - delta) / (1 - tpr)), 0.0)
+    assert found.epsilon == pytest.approx(expected)
+    assert (found.level, found.threshold, found.true_positives, found.false_positives, found.trials) == (
+        level,
+        1.0,
+        tp,
+        fp,
+        n,
+    )
+
+
+def test_the_best_threshold_lies_midway_between_two_scores():
+    planted, left_out = np.arange(100.0, 130.0), np.arange(30.0)
+    assert audit.best_threshold(planted, left_out, 1e-5) == (29 + 100) / 2
+
+
+def test_the_largest_bound_depends_on_the_level():
+    assert audit.largest_bound(100, 1e-5, 0.99) < audit.largest_bound(100, 1e-5, 0.95)
