@@ -121,14 +121,7 @@ def test_the_bound_on_epsilon_follows_from_two_exact_intervals(tp, fp, level):
     found = audit.epsilon_bound(planted * 2.0, left_out * 2.0, delta, threshold=1.0, level=level)
     tpr, tnr = (stats.binomtest(k, n).proportion_ci(level, method="exact").low for k in (tp, n - fp))
     expected = max(math.log((tpr - delta) / (1 - tnr)), math.log((tnr - delta) / (1 - tpr)), 0.0)
-    assert found.epsilon == pytest.approx(expected)
-    assert (found.level, found.threshold, found.true_positives, found.false_positives, found.trials) == (
-        level,
-        1.0,
-        tp,
-        fp,
-        n,
-    )
+    assert found == audit.Bound(pytest.approx(expected), level, 1.0, tp, fp, n)
 
 
 def test_the_best_threshold_lies_midway_between_two_scores():
