@@ -200,20 +200,20 @@ def test_nodes_apart_give_the_same_model_and_see_their_own_partitions_only():
     assert not left_of(set(children(os.getpid())) - before)
 
 
-def in_a_process(run, root):
+def in_a_process(run):
     """Return what `run` returns in a process of its own: Ray keeps the address of its first node."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as driver:
-        return driver.submit(run, root).result(timeout=400)
+        return driver.submit(run).result(timeout=400)
 
 
-def test_nodes_side_by_side_give_the_same_model(tmp_path):
+def test_nodes_side_by_side_give_the_same_model():
     """What a machine offers where nobody is root."""
-    assert in_a_process(nodes_apart.side_by_side, tmp_path) == system.run_round(START, small_consortium()).digest
+    assert in_a_process(nodes_apart.side_by_side) == system.run_round(START, small_consortium()).digest
 
 
 @pytest.mark.skipif(clusters.way() != clusters.NAMESPACES, reason="needs root, iproute2 and util-linux")
-def test_a_hospital_whose_cable_is_out_is_left_out_and_comes_back(tmp_path):
-    survivors, digests = in_a_process(nodes_apart.without_a_cable, tmp_path)
+def test_a_hospital_whose_cable_is_out_is_left_out_and_comes_back():
+    survivors, digests = in_a_process(nodes_apart.without_a_cable)
     everyone = tuple(small_records())
     assert survivors == [everyone, ("hospital-0", "hospital-2"), everyone]
     twin, state = small_consortium(), START

@@ -30,6 +30,11 @@ class _Fact(Victims):
         raise NotImplementedError
 
     @cached_property
+    def truth(self) -> NDArray[np.bool_]:
+        """Whether the fact holds, (trials,): for half of the hospitals, in mixed order."""
+        return np.asarray(self._rng("truth").permutation(np.arange(self.trials) % 2 == 0))
+
+    @cached_property
     def rows(self) -> list[NDArray[np.int64]]:
         """The records of each hospital."""
         raise NotImplementedError
@@ -75,11 +80,6 @@ class AttributeInference(_Fact):
     def name(self) -> str:
         """Name in tables and figures."""
         return f"attribute, batch of {self.batch}"
-
-    @cached_property
-    def truth(self) -> NDArray[np.bool_]:
-        """Whether each victim has the attribute, (trials,): half of them, in mixed order."""
-        return np.asarray(self._rng("truth").permutation(np.arange(self.trials) % 2 == 0))
 
     @cached_property
     def rows(self) -> list[NDArray[np.int64]]:
@@ -141,11 +141,6 @@ class PropertyInference(_Fact):
     def name(self) -> str:
         """Name in tables and figures."""
         return "hospital's outcome share"
-
-    @cached_property
-    def truth(self) -> NDArray[np.bool_]:
-        """Whether each hospital is of the kind with the larger share, (trials,): half of them, in mixed order."""
-        return np.asarray(self._rng("truth").permutation(np.arange(self.trials) % 2 == 0))
 
     @cached_property
     def rows(self) -> list[NDArray[np.int64]]:

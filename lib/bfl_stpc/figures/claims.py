@@ -33,7 +33,6 @@ def measured_over_printed(fig: Figure, data: Mapping[str, Any]) -> None:
     ax.set(xscale="log", xlim=(1 / widest, widest), ylim=(len(claims) - 0.5, -0.5))
     ax.set_xlabel("measured / printed (dot); best possible / printed (bar)")
     ticks = {0.1: "⅒", 0.2: "⅕", 0.5: "½", 1: "1", 2: "2", 5: "5", 10: "10"}
-    ax.set_xticks(
-        [at for at in ticks if 1 / widest < at < widest], [t for at, t in ticks.items() if 1 / widest < at < widest]
-    )
+    inside = [at for at in ticks if 1 / widest < at < widest]
+    ax.set_xticks(inside, [ticks[at] for at in inside])
     ax.minorticks_off()

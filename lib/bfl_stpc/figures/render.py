@@ -50,9 +50,19 @@ def draw(plot: str, data: Mapping[str, Any], *, watermark: str | None = None) ->
         if watermark:
             figure.set_layout_engine("constrained", rect=(0, 0.03, 1, 0.97))
             figure.text(0.995, 0.005, watermark, ha="right", va="bottom", color="0.55", fontsize=5, in_layout=False)
+        _lay_out(figure)
         drawn = {}
         for kind in FORMATS:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, metadata=METADATA[kind])
             drawn[kind] = buffer.getvalue()
     return drawn
+
+
+def _lay_out(figure: Figure) -> None:
+    """Fix where axes stand. The solver of the layout differs in the last bit from run to run, and SVG names by it."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        left, bottom, width, height = (round(bound, 6) for bound in ax.get_position(original=True).bounds)
+        ax.set_position((left, bottom, width, height))

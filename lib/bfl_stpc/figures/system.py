@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -160,14 +160,13 @@ def scaling(fig: Figure, data: Mapping[str, Any]) -> None:
         _name_ends(ax, data[curves], colors)
 
 
-def _name_ends(ax: Axes, curves: Sequence[Mapping[str, Any]], colors: Sequence[str], apart: float = 7.0) -> None:
-    """Write each curve's name at its end; names keep `apart` points from each other, the lower one giving way."""
+def _name_ends(ax: Axes, curves: Sequence[Mapping[str, Any]], colors: Sequence[str]) -> None:
+    """Write each curve's name at its end; names keep seven points from each other, the lower one giving way."""
     ends = [(curve["x"][-1], curve["seconds"][-1]) for curve in curves]
     heights = [ax.transData.transform(end)[1] * 72 / ax.figure.dpi for end in ends]
-    lowest = np.inf
+    place = math.inf
     for height, end, curve, color in sorted(zip(heights, ends, curves, colors), key=lambda named: -named[0]):
-        place = min(height, lowest - apart)
-        lowest = place
+        place = min(height, place - 7)
         ax.annotate(
             curve["label"], end, xytext=(3, place - height), textcoords="offset points", va="center", fontsize=6,
             color=color,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -59,11 +60,9 @@ class Apart:
 
 def on_one_node(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
     """Run `count` rounds from `start`, after one to warm up, with a process for each role on this machine."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, own in records.items():
-            write_partition(Path(folder) / name, own)
+    with _partitions(records) as folder:
         begun = time.perf_counter()
-        with _found(articles, Path(folder)) as consortium:
+        with _found(articles, folder) as consortium:
             return _rounds(consortium, start, count, time.perf_counter() - begun)
 
 
@@ -76,15 +75,36 @@ def on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], st
         return driver.submit(_on_nodes, articles, records, start, count).result()
 
 
-def _on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
+@contextmanager
+def _partitions(records: Mapping[str, federated.ClientData]) -> Iterator[Path]:
+    """Yield a folder with every hospital's partition, until the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, own in records.items():
+            write_partition(Path(folder) / name, own)
+        yield Path(folder)
+
+
+@contextmanager
+def a_node_each(records: Mapping[str, federated.ClientData], way: str) -> Iterator[clusters.Cluster]:
+    """Yield a cluster whose nodes hold one hospital's partition each, and whose head serves all other roles.
+
+    Args:
+        records: by hospital; the node of "h" is called "node of h".
+        way: `cluster.NAMESPACES` or `cluster.SIDE_BY_SIDE`.
+
+    Raises:
+        ConfigError, PeerLost: see `cluster.cluster`.
+    """
     nodes: dict[str, Sequence[str]] = {clusters.HEAD: (LEDGER, AUTHORITY, AGGREGATOR)}
     nodes |= {f"node of {name}": (name,) for name in records}
-    with (
-        tempfile.TemporaryDirectory() as root,
-        clusters.cluster(nodes, Path(root), way=clusters.way()) as cluster,
-    ):
+    with tempfile.TemporaryDirectory() as root, clusters.cluster(nodes, Path(root), way=way) as cluster:
         for name, own in records.items():
             write_partition(cluster.disks[f"node of {name}"] / name, own)
+        yield cluster
+
+
+def _on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
+    with a_node_each(records, clusters.way()) as cluster:
         begun = time.perf_counter()
         with _found(articles, cluster.folder, address=cluster.address, placed=True) as consortium:
             taken = _rounds(consortium, start, count, time.perf_counter() - begun)
@@ -127,21 +147,21 @@ def deaths(articles: Articles, records: Mapping[str, federated.ClientData], star
     In the end the key authority is killed for good, and restarted when the round was aborted for it.
     """
     done, state = [], start
-    with tempfile.TemporaryDirectory() as folder:
-        for name, own in records.items():
-            write_partition(Path(folder) / name, own)
-        with _found(articles, Path(folder), seat_of=faults.fragile_seat_of) as consortium:
-            state = consortium.run_round(state)
-            for number, fault in enumerate(DEATHS):
-                if fault.role == "hospital":
-                    fault = replace(fault, role=articles.hospitals[number % len(articles.hospitals)])
-                if fault.what == faults.LATE:
-                    faults.hurry(consortium, SHORT)
-                faults.strike(consortium, fault, seconds=2.5 * SHORT)
-                done.append(_suffer(consortium, fault, start, state))
-                state = done[-1].after
-            consortium.kill(AUTHORITY)
-            done.append(_suffer(consortium, Fault(AUTHORITY, "open", "before"), start, state))
+    with (
+        _partitions(records) as folder,
+        _found(articles, folder, seat_of=faults.fragile_seat_of) as consortium,
+    ):
+        state = consortium.run_round(state)
+        for number, fault in enumerate(DEATHS):
+            if fault.role == "hospital":
+                fault = replace(fault, role=articles.hospitals[number % len(articles.hospitals)])
+            if fault.what == faults.LATE:
+                faults.hurry(consortium, SHORT)
+            faults.strike(consortium, fault, seconds=2.5 * SHORT)
+            done.append(_suffer(consortium, fault, start, state))
+            state = done[-1].after
+        consortium.kill(AUTHORITY)
+        done.append(_suffer(consortium, Fault(AUTHORITY, "open", "before"), start, state))
     return done
 
 
