@@ -25,8 +25,9 @@ class Study:
         (root / "notebooks").mkdir()
         (root / "data").mkdir()
         shutil.copytree(ROOT / "locks", root / "locks")
-        for name in ("profiles.yaml", "claims.yaml"):
-            shutil.copy(ROOT / "data" / name, root / "data" / name)
+        shutil.copy(ROOT / "data" / "claims.yaml", root / "data" / "claims.yaml")
+        profiles = (ROOT / "data" / "profiles.yaml").read_text()
+        (root / "data" / "profiles.yaml").write_text(profiles.replace("alone: false", "alone: true"))
         self.write("01_first", 'run.record("x", 10)\nprint("hello from the first")')
         self.write("02_second", 'run.record("y", run.result("01_first", "x") + 1)', needs=["01_first"])
 

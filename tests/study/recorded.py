@@ -53,7 +53,7 @@ def recorded(tmp_path, monkeypatch):
         monkeypatch.setattr(paths, name, tmp_path / path)
     monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
     (tmp_path / "data").mkdir()
-    settings = {"profiles": {"paper": {"patients": 400, "hospitals": 4, "seeds": [1, 2]}}}
+    settings = {"profiles": {"paper": {"patients": 400, "hospitals": 4, "seeds": [1, 2], "alone": True}}}
     (tmp_path / "data/profiles.yaml").write_text(json.dumps(settings))
     (tmp_path / "notebooks").mkdir()
     cells = [{"cell_type": "code", "metadata": {}, "source": ["x = 1"]}]

@@ -231,6 +231,19 @@ def test_two_run_side_by_side_and_one_that_reports_times_runs_alone(small_study)
     assert outcome.stdout.index("03_third finished") < outcome.stdout.index("01_first: ")
 
 
+def test_where_times_are_no_measurement_nothing_runs_alone(small_study):
+    profiles = small_study.root / "data" / "profiles.yaml"
+    profiles.write_text(profiles.read_text().replace("seeds: [1], alone: true", "seeds: [1], alone: false"))
+    small_study.write("01_first", "# timed\n" + started_by(small_study, "a", 2), timed=True)
+    small_study.write("02_second", "# timed\n" + started_by(small_study, "b", 2), timed=True)
+    outcome = small_study.run(*REPRODUCE, "--jobs", "2")
+    assert outcome.returncode == 0, outcome.stderr
+    for name in ("01_first", "02_second"):
+        results = json.loads((small_study.results(name) / "results.json").read_text())
+        assert results["together"]["value"] == 2
+        assert results["threads"]["value"] == "1"
+
+
 def test_a_failure_beside_another_keeps_the_other_and_begins_no_more(small_study):
     small_study.write("01_first", 'raise ValueError("broken")')
     log = small_study.root / "build/smoke/logs/01_first.log"

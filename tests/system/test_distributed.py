@@ -149,7 +149,7 @@ def test_a_restarted_ledger_goes_on_from_its_blocks(worn):
 
 def test_a_straggler_past_its_deadline_is_left_out(worn):
     faults.hurry(worn["consortium"], 8)
-    faults.strike(worn["consortium"], Fault("hospital-1", "train", faults.LATE), seconds=20)
+    faults.strike(worn["consortium"], Fault("hospital-1", "train", faults.LATE), seconds=14)
     assert set(next_round(worn)) == {"hospital-0", "hospital-2"}
     worn["consortium"].settle()
     assert len(next_round(worn)) == 3
@@ -185,41 +185,38 @@ def test_nothing_is_left_after_ctrl_c(tmp_path):
     assert not left_of(processes)
 
 
-def test_nodes_apart_give_the_same_model_and_see_their_own_partitions_only():
+def test_nodes_side_by_side_give_the_same_model_and_leave_nothing():
+    """What a machine offers where nobody is root."""
     records = small_records()
     articles, expected = Articles(tuple(records), CONFIG, **OPTIONS), system.run_round(START, small_consortium())
     resource_tracker.ensure_running()  # of multiprocessing: it lives as long as this process
     before = set(children(os.getpid()))
-    taken = trials.on_nodes(articles, records, START, 0)
+    taken = trials.on_nodes(articles, records, START, 0, clusters.SIDE_BY_SIDE)
     assert taken.state.digest == expected.digest
-    if taken.way == clusters.NAMESPACES:
-        assert len(set(taken.hosts)) == 4
-        assert taken.seen == {name: (name,) for name in records}
-        addresses = subprocess.run(["ip", "-o", "addr"], capture_output=True, text=True, check=True).stdout
-        assert taken.hosts[0] not in addresses  # the bridge is gone
+    assert set(taken.hosts) == {"127.0.0.1"}
     assert not left_of(set(children(os.getpid())) - before)
 
 
-def in_a_process(run):
-    """Return what `run` returns in a process of its own: Ray keeps the address of its first node."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as driver:
-        return driver.submit(run).result(timeout=400)
-
-
-def test_nodes_side_by_side_give_the_same_model():
-    """What a machine offers where nobody is root."""
-    assert in_a_process(nodes_apart.side_by_side) == system.run_round(START, small_consortium()).digest
+def test_a_node_side_by_side_has_no_cable():
+    cluster = clusters.Cluster("", clusters.SIDE_BY_SIDE, Path(), {}, {})
+    with pytest.raises(ConfigError, match="side by side"):
+        cluster.unplug("node of hospital-1")
 
 
 @pytest.mark.skipif(clusters.way() != clusters.NAMESPACES, reason="needs root, iproute2 and util-linux")
-def test_a_hospital_whose_cable_is_out_is_left_out_and_comes_back():
-    survivors, digests = in_a_process(nodes_apart.without_a_cable)
+def test_nodes_apart_see_their_own_partitions_only_and_one_whose_cable_is_out_is_left_out_and_comes_back():
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as driver:
+        survivors, digests, hosts, seen = driver.submit(nodes_apart.without_a_cable).result(timeout=400)
     everyone = tuple(small_records())
     assert survivors == [everyone, ("hospital-0", "hospital-2"), everyone]
     twin, state = small_consortium(), START
     for there, digest in zip(survivors, digests):
         state = inspection.exact_successor(twin, state, state.round + 1, there)
         assert state.digest == digest
+    assert len(set(hosts)) == 4
+    assert seen == {name: (name,) for name in everyone}
+    addresses = subprocess.run(["ip", "-o", "addr"], capture_output=True, text=True, check=True).stdout
+    assert hosts[0] not in addresses  # the bridge is gone
 
 
 def test_the_cluster_file_for_ec2_has_the_form_that_ray_asks_for():

@@ -119,6 +119,6 @@ def provenance(notebooks: Mapping[str, Notebook], profile: Profile) -> dict[str,
     for name, notebook in notebooks.items():
         needed = [found[need]["key"] for need in notebook.needs]
         source = source_hash(notebook.code)
-        parts = to_json([source, profile.of(name), notebook.timed, needed])
+        parts = to_json([source, profile.of(name), notebook.timed and profile.alone, needed])
         found[name] = {"key": sha256(notebook.text, common, parts), "source": source, "lock": lock}
     return found

@@ -24,6 +24,7 @@ class Profile:
         patients: number of patients in the synthetic cohort.
         hospitals: number of hospitals over which they are spread.
         seeds: seeds over which a study repeats; intervals are taken over them.
+        alone: whether a notebook, or a cell, that reports times has the machine for itself.
         settings: per notebook, the settings of that notebook alone.
     """
 
@@ -31,6 +32,7 @@ class Profile:
     patients: int
     hospitals: int
     seeds: tuple[int, ...]
+    alone: bool
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, notebook: str) -> Mapping[str, Any]:
@@ -55,11 +57,11 @@ def load_profile(name: str) -> Profile:
         raise unknown("profile", name, list(RANK))
     table = yaml.safe_load((paths.DATA / "profiles.yaml").read_text(encoding="utf-8"))
     entry = table["profiles"][name]
-    if extra := set(entry) - {"patients", "hospitals", "seeds"}:
-        raise ConfigError(f"data/profiles.yaml: profile {name} has unknown keys {sorted(extra)}")
+    if wrong := set(entry) ^ {"patients", "hospitals", "seeds", "alone"}:
+        raise ConfigError(f"data/profiles.yaml: profile {name} has unknown keys, or lacks some: {sorted(wrong)}")
     settings = {}
     for notebook, by_profile in table.get("notebooks", {}).items():
         if missing := set(RANK) - set(by_profile):
             raise ConfigError(f"data/profiles.yaml: notebook {notebook} lacks the profiles {sorted(missing)}")
         settings[notebook] = by_profile[name]
-    return Profile(name, entry["patients"], entry["hospitals"], tuple(entry["seeds"]), settings)
+    return Profile(name, entry["patients"], entry["hospitals"], tuple(entry["seeds"]), entry["alone"], settings)

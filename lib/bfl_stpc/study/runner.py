@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
@@ -20,7 +20,7 @@ from bfl_stpc.study import paths, pausing, prose, redraw
 from bfl_stpc.study.execution import ALONE, SHARED, check_kernel, in_process, terminate_as_interrupt
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.notebooks import Notebook, discover, provenance, select
-from bfl_stpc.study.profiles import load_profile
+from bfl_stpc.study.profiles import Profile, load_profile
 from bfl_stpc.study.progress import Board, clock
 from bfl_stpc.study.schedule import startable, ways
 from bfl_stpc.study.store import read_json
@@ -106,17 +106,18 @@ class Execution:
     """One run of the notebooks that are out of date."""
 
     def __init__(
-        self, notebooks: Mapping[str, Notebook], profile: str, origins: Mapping[str, Mapping[str, str]], jobs: int
+        self, notebooks: Mapping[str, Notebook], profile: Profile, origins: Mapping[str, Mapping[str, str]], jobs: int
     ) -> None:
         self.seconds: dict[str, float] = {}
-        self._notebooks, self._profile, self._origins, self._jobs = notebooks, profile, origins, jobs
+        self._notebooks = {n: replace(book, timed=book.timed and profile.alone) for n, book in notebooks.items()}
+        self._profile, self._origins, self._jobs = profile, origins, jobs
         self._waiting = list(notebooks)
         self._running: dict[str, Job] = {}
         self._errors: list[BflError] = []
         self._asking: list[str] = []  # those that wait to be alone
         self._alone: str | None = None
         self._paused: list[int] = []
-        self._expected = {name: expected_seconds(profile, name) for name in notebooks}
+        self._expected = {name: expected_seconds(profile.name, name) for name in notebooks}
         self._way = ways(notebooks, self._expected)
         self._begun = time.monotonic()
 
@@ -144,7 +145,7 @@ class Execution:
             for name in startable(self._notebooks, self._waiting, self._running, self._way, self._jobs):
                 board.begin(name, self._notebooks[name].cells, self._expected[name])
                 self._waiting.remove(name)
-                self._running[name] = start(self._notebooks[name], self._profile, self._origins[name])
+                self._running[name] = start(self._notebooks[name], self._profile.name, self._origins[name])
         return bool(self._running)
 
     def _listen(self, board: Board) -> None:
@@ -159,8 +160,10 @@ class Execution:
                 continue
             if isinstance(sent, BflError):
                 self._end(name, sent, board)
-            elif sent == ALONE:
+            elif sent == ALONE and self._profile.alone:
                 self._asking.append(name)
+            elif sent == ALONE:
+                self._running[name].reports.send([])  # nobody is paused for it
             elif sent == SHARED:
                 self._share()
             else:
@@ -208,7 +211,7 @@ def reproduce(profile: str, *, only: Sequence[str] = (), jobs: int = 1, console:
     Args:
         profile: how much to run.
         only: notebooks by name or number, with all that they need; all if empty.
-        jobs: how many notebooks that report no times may run at once.
+        jobs: how many notebooks may run at once; those that report times run alone, where the profile asks for it.
         console: where progress is shown.
 
     Raises:
@@ -225,7 +228,7 @@ def reproduce(profile: str, *, only: Sequence[str] = (), jobs: int = 1, console:
     stale = {name: notebook for name, notebook in wanted.items() if finished_key(profile, name) != origins[name]["key"]}
     kept = len(wanted) - len(stale)
     console.print(f"profile {profile}: {len(stale)} notebooks to run, {kept} up to date")
-    execution = Execution(stale, profile, origins, jobs)
+    execution = Execution(stale, settings, origins, jobs)
     with terminate_as_interrupt(), Board(console) as board:
         execution.all(board)
     reworded = [name for name, notebook in wanted.items() if prose.refresh(notebook, profile)]

@@ -66,13 +66,16 @@ def on_one_node(articles: Articles, records: Mapping[str, federated.ClientData],
             return _rounds(consortium, start, count, time.perf_counter() - begun)
 
 
-def on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
+def on_nodes(
+    articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int, way: str
+) -> Apart:
     """Do as `on_one_node`, with a node for each hospital, which holds that hospital's partition and no other.
 
     It runs in a process of its own, for Ray may keep the address of its first node for as long as a process lives.
+    `way` is `cluster.NAMESPACES` or `cluster.SIDE_BY_SIDE`; `cluster.way()` tells what this machine offers.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as driver:
-        return driver.submit(_on_nodes, articles, records, start, count).result()
+        return driver.submit(_on_nodes, articles, records, start, count, way).result()
 
 
 @contextmanager
@@ -103,23 +106,22 @@ def a_node_each(records: Mapping[str, federated.ClientData], way: str) -> Iterat
         yield cluster
 
 
-def _on_nodes(articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int) -> Apart:
-    with a_node_each(records, clusters.way()) as cluster:
+def _on_nodes(
+    articles: Articles, records: Mapping[str, federated.ClientData], start: State, count: int, way: str
+) -> Apart:
+    with a_node_each(records, way) as cluster:
         begun = time.perf_counter()
         with _found(articles, cluster.folder, address=cluster.address, placed=True) as consortium:
             taken = _rounds(consortium, start, count, time.perf_counter() - begun)
-            pids = consortium.pids()
-            seen = {name: _folders(_seen_by(pids[name][0], cluster.folder)) for name in records}
+            seen = seen_by_hospitals(consortium)
         return replace(taken, way=cluster.way, hosts=tuple(cluster.hosts.values()), seen=seen)
 
 
-def _seen_by(pid: int, folder: Path) -> Path:
-    """Return `folder` as process `pid` sees it, in its own mount namespace (proc(5))."""
-    return Path("/proc") / str(pid) / "root" / folder.relative_to("/")
-
-
-def _folders(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(each.name for each in folder.iterdir()))
+def seen_by_hospitals(consortium: DistributedConsortium) -> dict[str, tuple[str, ...]]:
+    """Return the roles' folders that each hospital's process sees, in its own mount namespace (proc(5))."""
+    inside, pids = consortium.folder.relative_to("/"), consortium.pids()
+    folders = {name: Path("/proc") / str(pids[name][0]) / "root" / inside for name in consortium.hospitals}
+    return {name: tuple(sorted(each.name for each in folder.iterdir())) for name, folder in folders.items()}
 
 
 @dataclass(frozen=True)
