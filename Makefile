@@ -83,10 +83,10 @@ contract-tools: setup-dev
 	@$(VENV)/python tools/compile_contracts.py --install || echo "tests that need Anvil or Forge will be skipped"
 
 test: contract-tools  ## run all tests, with the smoke profile in a fresh clone
-	@$(VENV)/pytest -n 2 --dist loadfile
+	@$(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup-dev  ## run the tests that take seconds
-	@$(VENV)/pytest -n 2 --dist loadfile -m "not slow"
+	@$(VENV)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 bench: setup-dev  ## time our parts against their peers, in one run; ratios and figures in build/bench
 	@$(PYTHON) tools/setup_env.py peers
