@@ -5,7 +5,7 @@ from __future__ import annotations
 import graphlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bfl_stpc.errors import StudyError
@@ -106,6 +106,11 @@ def select(notebooks: Mapping[str, Notebook], only: Sequence[str]) -> dict[str, 
     return {name: notebook for name, notebook in notebooks.items() if name in wanted}
 
 
+def under(profile: Profile, notebooks: Mapping[str, Notebook]) -> dict[str, Notebook]:
+    """Return the notebooks as `profile` runs them: timed, and so alone, only where its times are measurements."""
+    return {name: replace(notebook, timed=notebook.timed and profile.alone) for name, notebook in notebooks.items()}
+
+
 def provenance(notebooks: Mapping[str, Notebook], profile: Profile) -> dict[str, dict[str, str]]:
     """Return for each notebook its key and the hashes of source files (`source`) and locks (`lock`).
 
@@ -116,9 +121,9 @@ def provenance(notebooks: Mapping[str, Notebook], profile: Profile) -> dict[str,
     lock = lock_hash()
     common = to_json([profile.name, profile.patients, profile.hospitals, profile.seeds, lock])
     found: dict[str, dict[str, str]] = {}
-    for name, notebook in notebooks.items():
+    for name, notebook in under(profile, notebooks).items():
         needed = [found[need]["key"] for need in notebook.needs]
         source = source_hash(notebook.code)
-        parts = to_json([source, profile.of(name), notebook.timed and profile.alone, needed])
+        parts = to_json([source, profile.of(name), notebook.timed, needed])
         found[name] = {"key": sha256(notebook.text, common, parts), "source": source, "lock": lock}
     return found

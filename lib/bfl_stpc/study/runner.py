@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
@@ -19,7 +19,7 @@ from bfl_stpc.errors import BflError, NotebookFailed, StudyError
 from bfl_stpc.study import paths, pausing, prose, redraw
 from bfl_stpc.study.execution import ALONE, SHARED, check_kernel, in_process, terminate_as_interrupt
 from bfl_stpc.study.experiment import results_folder
-from bfl_stpc.study.notebooks import Notebook, discover, provenance, select
+from bfl_stpc.study.notebooks import Notebook, discover, provenance, select, under
 from bfl_stpc.study.profiles import Profile, load_profile
 from bfl_stpc.study.progress import Board, clock
 from bfl_stpc.study.schedule import startable, ways
@@ -109,7 +109,7 @@ class Execution:
         self, notebooks: Mapping[str, Notebook], profile: Profile, origins: Mapping[str, Mapping[str, str]], jobs: int
     ) -> None:
         self.seconds: dict[str, float] = {}
-        self._notebooks = {n: replace(book, timed=book.timed and profile.alone) for n, book in notebooks.items()}
+        self._notebooks = under(profile, notebooks)
         self._profile, self._origins, self._jobs = profile, origins, jobs
         self._waiting = list(notebooks)
         self._running: dict[str, Job] = {}
