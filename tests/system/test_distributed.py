@@ -206,8 +206,11 @@ def test_a_node_side_by_side_has_no_cable():
 
 @pytest.mark.skipif(clusters.way() != clusters.NAMESPACES, reason="needs root, iproute2 and util-linux")
 def test_nodes_apart_see_their_own_partitions_only_and_one_whose_cable_is_out_is_left_out_and_comes_back():
+    resource_tracker.ensure_running()  # of multiprocessing: it lives as long as this process
+    before = set(children(os.getpid()))
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as driver:
         survivors, digests, hosts, seen = driver.submit(nodes_apart.without_a_cable).result(timeout=400)
+    assert not left_of(set(children(os.getpid())) - before)
     everyone = tuple(small_records())
     assert survivors == [everyone, ("hospital-0", "hospital-2"), everyone]
     twin, state = small_consortium(), START
