@@ -51,8 +51,7 @@ def equivocating(bench: Rehearsal, level: str, rng: np.random.Generator) -> Outc
     """Give the key authority two sums to open, or two halves of the hospitals two lists of survivors."""
     (victim,) = someone(bench, rng)
     play = bench.play(rng).until("publish")
-    others = [name for name in play.online if name != victim]
-    second = play.sum_of([play.uploads[name] for name in others], others)
+    second = play.sum_without(victim)
     play.take("publish")
     first = bench.word
     said = stpc.Attestation({n: d for n, d in first.uploads.items() if n != victim}, second.digest)
@@ -61,7 +60,7 @@ def equivocating(bench: Rehearsal, level: str, rng: np.random.Generator) -> Outc
         bench.word = said
         return trial(lambda: bench.authority.open(second, play.ticket))
     request = bench.aggregator.unmask_request(play.aggregate, play.ticket, play.directory.adverts)
-    other = stpc.UnmaskRequest(play.ticket, tuple(others), (victim,))
+    other = stpc.UnmaskRequest(play.ticket, second.survivors, (victim,))
 
     def ask(name: str, word: stpc.Attestation, question: stpc.UnmaskRequest) -> None:
         bench.word = word  # as this hospital hears it

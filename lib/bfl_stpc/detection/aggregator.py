@@ -92,8 +92,7 @@ def equivocating(bench: RoundBench, level: Level, rng: np.random.Generator) -> O
     """Tell the ledger, the key authority or the hospitals two different things."""
     (victim,) = someone(bench, rng)
     play = bench.play(rng).until("publish")
-    others = [name for name in play.online if name != victim]
-    second = play.sum_of([play.uploads[name] for name in others], others)
+    second = play.sum_without(victim)
     play.take("publish")
     if level.name == "two sums to the ledger":
         return trial(lambda: bench.book.publish_aggregate(play.ticket, second.digest))
@@ -101,7 +100,7 @@ def equivocating(bench: RoundBench, level: Level, rng: np.random.Generator) -> O
     if level.name == "two sums to the key authority":
         return trial(lambda: bench.authority.open(second, play.ticket))
     request = bench.aggregator.unmask_request(play.aggregate, play.ticket, play.directory.adverts)
-    other = replace(request, survivors=tuple(others), dropped=(victim,))
+    other = replace(request, survivors=second.survivors, dropped=(victim,))
     first, *late = someone(bench, rng, len(play.online))
     bench.parties[first].unmask(request)
     return trial(*(partial(bench.parties[name].unmask, other) for name in late))

@@ -285,6 +285,11 @@ class Play:
         )
         return stpc.Aggregate(tuple(survivors), payload)
 
+    def sum_without(self, name: str) -> stpc.Aggregate:
+        """Return the ciphertext sum of all uploads but that of hospital `name`: a cheat's second truth."""
+        others = [n for n in self.online if n != name]
+        return self.sum_of([self.uploads[n] for n in others], others)
+
     def rewrite(self, name: str, payload: bytes) -> None:
         """Let hospital `name` hold `payload` in place of its update."""
         self.uploads[name] = replace(self.uploads[name], payload=payload)

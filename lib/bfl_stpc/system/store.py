@@ -14,6 +14,10 @@ CREATE TABLE IF NOT EXISTS kept (
     round INTEGER NOT NULL, what TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (round, what)
 ) WITHOUT ROWID
 """
+_FULL = """
+CREATE TEMP TRIGGER IF NOT EXISTS full BEFORE INSERT ON main.kept
+BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END
+"""
 
 
 class Store:
@@ -82,13 +86,16 @@ class Store:
             self._execute("DELETE FROM kept WHERE round > 0 AND round < ?", before)
 
     def fill(self) -> None:
-        """Let the file grow no further, as on a full disk; `relieve` ends it."""
-        (pages,) = self._execute("PRAGMA page_count").fetchone()
-        self._execute(f"PRAGMA max_page_count = {pages}")
+        """Refuse every further value, as a full disk does; `relieve` ends it.
+
+        A bound on the file's pages would let in what still fits into the last one: whether a value does depends on
+        the lengths of fresh keys, and no schedule of faults would happen twice.
+        """
+        self._execute(_FULL)
 
     def relieve(self) -> None:
-        """Let the file grow again."""
-        self._execute("PRAGMA max_page_count = 1073741823")
+        """Take values again."""
+        self._execute("DROP TRIGGER IF EXISTS temp.full")
 
     def close(self) -> None:
         """Close the file; what was kept stays."""
