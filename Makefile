@@ -14,6 +14,9 @@ GROUPS  ?=
 VENV    := .venv/bin
 BFL     := $(VENV)/python -m bfl_stpc
 
+# Every notebook and role is a process of its own: without compiled bytecode, each would compile the library anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # make sets a misspelt variable without a word; here it is refused.
 KNOWN   := PYTHON PROFILE ONLY JOBS BASE FIG DATA ACCEPT HOSPITAL LABEL AT GROUPS
 SPACE   := $(subst ,, )

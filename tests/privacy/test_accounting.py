@@ -78,12 +78,22 @@ def test_a_budget_refuses_before_it_breaks_and_charges_nothing():
 
 def test_what_makes_no_sense_is_refused():
     for delta in (0, 1):
-        with pytest.raises(PrivacyError):
+        with pytest.raises(PrivacyError, match=f"δ is {delta}"):
             privacy.epsilon([Spent(0.1, 1.0, 1)], delta)
-    with pytest.raises(PrivacyError):
-        Spent(0.0, 1.0, 1)
-    with pytest.raises(PrivacyError):
-        privacy.calibrate(0.0, DELTA, 0.1, 10)
+        with pytest.raises(PrivacyError, match=f"δ is {delta}"):
+            privacy.calibrate(1.0, delta, 0.1, 10)
+    for wrong in ((0.0, 1.0, 1), (1.1, 1.0, 1), (0.1, -1.0, 1), (0.1, 1.0, -1)):
+        with pytest.raises(PrivacyError, match="sampling rate"):
+            Spent(*wrong)
+    for target, steps in ((0.0, 10), (-1.0, 10), (1.0, 0)):
+        with pytest.raises(PrivacyError, match="must be positive"):
+            privacy.calibrate(target, DELTA, 0.1, steps)
+
+
+def test_a_target_that_no_noise_reaches_is_named():
+    with pytest.raises(PrivacyError, match="no noise up to 10⁶"):
+        privacy.calibrate(1e-12, 1e-12, 1.0, 10)
+    assert privacy.calibrate(50.0, DELTA, 1.0, 1) < 0.2  # and one that little noise reaches is found below 1
 
 
 def test_a_promise_may_be_spent_to_the_last_bit():

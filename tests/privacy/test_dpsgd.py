@@ -13,7 +13,7 @@ from scipy import stats
 
 from bfl_stpc import federated, privacy
 from bfl_stpc.errors import PrivacyError
-from bfl_stpc.privacy.dpsgd import BLOCK, sampled
+from bfl_stpc.privacy.dpsgd import BLOCK, _join, sampled
 from bfl_stpc.privacy.ghost import backpropagate, clipped_sum, joined, squared_norms
 from bfl_stpc.privacy.noise import gaussian
 
@@ -160,8 +160,21 @@ def test_removing_one_record_moves_a_step_by_at_most_the_clip():
 
 
 @pytest.mark.parametrize(
-    "change", [{"sampling_rate": 0}, {"sampling_rate": 1.1}, {"steps": 0}, {"clip": 0}, {"noise_multiplier": -1}]
-)
+    "change", [{"sampling_rate": 0}, {"sampling_rate": 1.1}, {"steps": 0}, {"clip": 0}, {"noise_multiplier": -1}, {"learning_rate": 0}],
+)  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(change):
-    with pytest.raises(PrivacyError):
+    with pytest.raises(PrivacyError, match="|".join(key.replace("_", " ") for key in change)):
         replace(SILENT, **change)
+
+
+def test_the_key_of_the_sampling_keeps_every_bit_of_its_words():
+    for words in ([1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [2**16 - 1] * 4, [513, 1027, 2055, 40000]):
+        expected = np.array(words, "<u2").view("<i8")[0]
+        assert _join(tf.constant(words, tf.float32)).numpy() == expected
+
+
+def test_rounds_of_another_length_share_a_graph_unless_the_system_s_noise_is_their_input():
+    assert replace(SILENT, steps=9).structure() == SILENT.structure()
+    secret = replace(SILENT, noise=privacy.NoiseSource.SYSTEM)
+    assert replace(secret, steps=9).structure() != secret.structure()
+    assert replace(secret, clip=9).structure() == secret.structure()

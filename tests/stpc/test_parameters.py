@@ -61,8 +61,13 @@ def test_the_modulus_is_a_batching_prime():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"bits": 16}, {"clip": 2.0}, {"rounding": stpc.Rounding.STOCHASTIC}, {"hospitals": 9}]
-)
+    "changes",
+    [
+        {"bits": 16}, {"clip": 2.0}, {"rounding": stpc.Rounding.STOCHASTIC}, {"hospitals": 9}, {"plain_bits": 47},
+        {"max_records": 7}, {"weighting": stpc.Weighting.RECORDS}, {"coeff_bits": (60, 48)},
+        {"ring_degree": 8192, "coeff_bits": (60, 49)},
+    ],
+)  # fmt: skip
 def test_every_change_changes_the_digest(changes):
     params = stpc.Parameters(hospitals=10)
     assert dataclasses.replace(params, **changes).digest != params.digest

@@ -18,10 +18,15 @@ def tags(code: str) -> dict[str, list[str]]:
 
 
 class Study:
-    """A checkout with two notebooks, the second needing the first, driven through the command line."""
+    """A checkout with two notebooks, the second needing the first, driven through the command line.
+
+    One that lies in its folder already is taken as it is.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        if (root / "notebooks").exists():
+            return
         (root / "notebooks").mkdir()
         (root / "data").mkdir()
         shutil.copytree(ROOT / "locks", root / "locks")
@@ -66,4 +71,19 @@ class Study:
 
 @pytest.fixture
 def small_study(tmp_path: Path) -> Study:
+    return Study(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def run_once(tmp_path_factory) -> Study:
+    study = Study(tmp_path_factory.mktemp("study"))
+    outcome = study.run("reproduce", "--profile", "smoke")
+    assert outcome.returncode == 0, outcome.stderr
+    return study
+
+
+@pytest.fixture
+def finished_study(run_once: Study, tmp_path: Path) -> Study:
+    """A copy of a study whose notebooks have run."""
+    shutil.copytree(run_once.root, tmp_path, dirs_exist_ok=True)
     return Study(tmp_path)

@@ -43,38 +43,36 @@ def test_results_keep_their_key_and_hashes_and_a_notebook_may_ask_to_run_again(s
     assert "1 notebooks to run, 1 up to date" in small_study.run(*REPRODUCE).stdout
 
 
-def test_executed_notebook_and_log_are_kept_without_absolute_paths(small_study):
-    assert small_study.run(*REPRODUCE).returncode == 0
-    executed = (small_study.root / "build/smoke/notebooks/01_first.ipynb").read_text()
+def test_executed_notebook_and_log_are_kept_without_absolute_paths(run_once):
+    executed = (run_once.root / "build/smoke/notebooks/01_first.ipynb").read_text()
     assert "hello from the first" in executed
-    assert str(small_study.root) not in executed
-    log = (small_study.root / "build/smoke/logs/01_first.log").read_text()
+    assert str(run_once.root) not in executed
+    log = (run_once.root / "build/smoke/logs/01_first.log").read_text()
     assert "hello from the first" in log
     assert "# finished" in log
 
 
-def test_changed_prose_reaches_the_executed_notebook_and_runs_nothing(small_study):
-    assert small_study.run(*REPRODUCE).returncode == 0
-    path = small_study.root / "notebooks" / "01_first.ipynb"
+def test_changed_prose_reaches_the_executed_notebook_and_runs_nothing(finished_study):
+    path = finished_study.root / "notebooks" / "01_first.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[0]["source"] = "# Better words"
     notebook.cells.insert(4, nbformat.v4.new_markdown_cell("And a remark."))
     nbformat.write(notebook, path)
-    again = small_study.run(*REPRODUCE)
+    again = finished_study.run(*REPRODUCE)
     assert "0 notebooks to run, 2 up to date" in again.stdout
     assert "put changed prose into 1 executed notebooks" in again.stdout
-    executed = nbformat.read(small_study.root / "build/smoke/notebooks/01_first.ipynb", as_version=4)
+    executed = nbformat.read(finished_study.root / "build/smoke/notebooks/01_first.ipynb", as_version=4)
     kinds = [cell["cell_type"][0] for cell in executed.cells]
     assert "".join(kinds) == "mccccmc"  # one code cell is papermill's own
     assert executed.cells[0]["source"] == "# Better words"
     assert executed.cells[4]["outputs"][0]["text"] == "hello from the first\n"
-    assert "changed prose" not in small_study.run(*REPRODUCE).stdout
+    assert "changed prose" not in finished_study.run(*REPRODUCE).stdout
 
-    copy = small_study.root / "build/smoke/notebooks/01_first.ipynb"
+    copy = finished_study.root / "build/smoke/notebooks/01_first.ipynb"
     executed.cells[4]["source"] = "run.record('x', 11)"  # as if it had been edited while it ran
     nbformat.write(executed, copy)
     before = copy.read_bytes()
-    assert small_study.run(*REPRODUCE).returncode == 0
+    assert finished_study.run(*REPRODUCE).returncode == 0
     assert copy.read_bytes() == before
 
 
@@ -91,12 +89,11 @@ def test_failure_names_notebook_cell_error_and_partial_and_keeps_the_finished(sm
     assert "Traceback" not in outcome.stderr
 
 
-def test_a_failed_rerun_leaves_the_earlier_result(small_study):
-    assert small_study.run(*REPRODUCE).returncode == 0
-    before = (small_study.results("01_first") / "results.json").read_bytes()
-    small_study.write("01_first", "1 / 0")
-    assert small_study.run(*REPRODUCE).returncode == 1
-    assert (small_study.results("01_first") / "results.json").read_bytes() == before
+def test_a_failed_rerun_leaves_the_earlier_result(finished_study):
+    before = (finished_study.results("01_first") / "results.json").read_bytes()
+    finished_study.write("01_first", "1 / 0")
+    assert finished_study.run(*REPRODUCE).returncode == 1
+    assert (finished_study.results("01_first") / "results.json").read_bytes() == before
 
 
 def test_notebook_without_finish_fails(small_study):
@@ -172,20 +169,19 @@ def test_unwritable_folder_is_named(small_study):
     assert "Traceback" not in outcome.stderr
 
 
-def test_full_disk_is_named_and_nothing_half_written_stays(small_study):
-    assert small_study.run(*REPRODUCE).returncode == 0
-    before = (small_study.results("01_first") / "results.json").read_bytes()
+def test_full_disk_is_named_and_nothing_half_written_stays(finished_study):
+    before = (finished_study.results("01_first") / "results.json").read_bytes()
     big = 'run.record("big", "x" * 3_000_000)'
     # A process may not write a file of over 1 MiB: the same failure as a disk that fills.
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"
-    small_study.write("01_first", limit + big)
-    outcome = small_study.run(*REPRODUCE)
+    finished_study.write("01_first", limit + big)
+    outcome = finished_study.run(*REPRODUCE)
     assert outcome.returncode == 1
     assert "StoreError: cannot write" in outcome.stderr
     assert "free space" in outcome.stderr
-    assert (small_study.results("01_first") / "results.json").read_bytes() == before
-    assert not list((small_study.root / "build").rglob(".results.json.*"))
+    assert (finished_study.results("01_first") / "results.json").read_bytes() == before
+    assert not list((finished_study.root / "build").rglob(".results.json.*"))
 
 
 def kernels_of(root):
