@@ -83,7 +83,10 @@ def waterfall(fig: Figure, data: Mapping[str, Any]) -> None:
         ax.barh(place, row["ms"], left=begin, height=0.7, color=color)
         begin += row["ms"]
         shown = f"{row['ms']:,.0f} ms" if row["ms"] >= 10 else f"{row['ms']:.1f} ms"
-        ax.annotate(shown, (begin, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5)
+        box = {"fc": "white", "ec": "none", "pad": 0.8}  # over the dashed line
+        ax.annotate(
+            shown, (begin, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5, bbox=box
+        )
     ax.axvline(data["plain_ms"], color=COLORS["black"], lw=0.9, ls="--")
     ax.annotate(
         "a plain round of TFF", (data["plain_ms"], len(data["phases"]) - 0.6), xytext=(4, 0),
