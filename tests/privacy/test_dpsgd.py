@@ -13,6 +13,7 @@ from scipy import stats
 
 from bfl_stpc import federated, privacy
 from bfl_stpc.errors import PrivacyError
+from bfl_stpc.privacy import dpsgd
 from bfl_stpc.privacy.dpsgd import BLOCK, _join, sampled
 from bfl_stpc.privacy.ghost import backpropagate, clipped_sum, joined, squared_norms
 from bfl_stpc.privacy.noise import gaussian
@@ -165,6 +166,26 @@ def test_removing_one_record_moves_a_step_by_at_most_the_clip():
 def test_settings_that_make_no_sense_are_refused(change):
     with pytest.raises(PrivacyError, match="|".join(key.replace("_", " ") for key in change)):
         replace(SILENT, **change)
+
+
+def test_no_two_draws_of_a_round_share_a_seed(monkeypatch):
+    """Noise drawn by the sampling's seed would tell who was in the batch."""
+    seeds = []
+
+    def kept(draw):
+        def drawing(*arguments):
+            seeds.append(tuple(arguments[-1].numpy().tolist()))
+            return draw(*arguments)
+
+        return drawing
+
+    for name in ("sampled", "gaussian"):
+        monkeypatch.setattr(dpsgd, name, kept(getattr(dpsgd, name)))
+    monkeypatch.setattr(dpsgd, "BLOCK", 1)  # every step is a block of its own
+    config = replace(SILENT, noise_multiplier=1.0, steps=5)
+    key = tf.constant(7, tf.int64)
+    config.train(tf.constant(W), tf.constant(X), tf.constant(Y), tf.constant(config.parameters()), key)
+    assert len(seeds) == len(set(seeds)) == 2 * config.steps
 
 
 def test_the_key_of_the_sampling_keeps_every_bit_of_its_words():

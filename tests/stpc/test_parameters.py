@@ -20,6 +20,9 @@ from bfl_stpc.errors import ParameterError
         ({"clip": float("inf")}, "clip"),
         ({"bits": 1}, "bits a field"),
         ({"max_records": 2**46}, "records"),
+        ({"max_records": -(-stpc.Parameters(hospitals=10).modulus // 10)}, "records exceed a slot"),
+        ({"ring_degree": 8192, "coeff_bits": (61, 49)}, "20 to 60"),
+        ({"coeff_bits": (60, 19)}, "20 to 60"),
         ({"plain_bits": 49}, "plaintext modulus"),
     ],
 )
