@@ -18,23 +18,24 @@ def tags(code: str) -> dict[str, list[str]]:
 
 
 class Study:
-    """A checkout with two notebooks, the second needing the first, driven through the command line.
-
-    One that lies in its folder already is taken as it is.
-    """
+    """A checkout in `root` with two notebooks, the second needing the first, driven through the command line."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        if (root / "notebooks").exists():
-            return
+
+    @classmethod
+    def begin(cls, root: Path) -> "Study":
+        """Write the checkout into the empty folder `root`."""
+        study = cls(root)
         (root / "notebooks").mkdir()
         (root / "data").mkdir()
         shutil.copytree(ROOT / "locks", root / "locks")
         shutil.copy(ROOT / "data" / "claims.yaml", root / "data" / "claims.yaml")
         profiles = (ROOT / "data" / "profiles.yaml").read_text()
         (root / "data" / "profiles.yaml").write_text(profiles.replace("alone: false", "alone: true"))
-        self.write("01_first", 'run.record("x", 10)\nprint("hello from the first")')
-        self.write("02_second", 'run.record("y", run.result("01_first", "x") + 1)', needs=["01_first"])
+        study.write("01_first", 'run.record("x", 10)\nprint("hello from the first")')
+        study.write("02_second", 'run.record("y", run.result("01_first", "x") + 1)', needs=["01_first"])
+        return study
 
     def write(
         self,
@@ -71,12 +72,12 @@ class Study:
 
 @pytest.fixture
 def small_study(tmp_path: Path) -> Study:
-    return Study(tmp_path)
+    return Study.begin(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def run_once(tmp_path_factory) -> Study:
-    study = Study(tmp_path_factory.mktemp("study"))
+    study = Study.begin(tmp_path_factory.mktemp("study"))
     outcome = study.run("reproduce", "--profile", "smoke")
     assert outcome.returncode == 0, outcome.stderr
     return study
