@@ -1,4 +1,4 @@
-"""Put the folded solutions of a notebook into its exercises, so that a run checks them.
+"""Put the folded solutions of a notebook behind its exercises, so that a run checks them.
 
 The convention: a code cell holds the line `answer_N = None` and ends in a check; the next cell begins with
 `<details><summary>Solution</summary>` and a fenced block of Python that sets `answer_N`. The block may use whatever
@@ -27,14 +27,21 @@ def exercises(cells: list[dict]) -> dict[str, tuple[int, str]]:
     return found
 
 
-def solve(path: Path) -> None:
-    """Rewrite the notebook in `path` with every exercise answered by its solution."""
+def solve(path: Path) -> list[int]:
+    """Put behind each exercise of the notebook in `path` the same cell answered by its solution; return their places.
+
+    So one run takes both: the cell as it is committed, whose answer is None, and what a reader writes.
+    """
     notebook = json.loads(path.read_text())
-    for place, solution in exercises(notebook["cells"]).values():
-        text = "".join(notebook["cells"][place]["source"])
-        answered = UNANSWERED.sub(lambda _, code=solution: code, text)
-        notebook["cells"][place]["source"] = answered.splitlines(keepends=True)
+    solved = []
+    for place, code in sorted(exercises(notebook["cells"]).values()):
+        asked, at = notebook["cells"][place + len(solved)], place + len(solved) + 1
+        answered = UNANSWERED.sub(lambda _, code=code: code, "".join(asked["source"]))
+        cell = asked | {"id": f"{asked['id']}-solved", "source": answered.splitlines(keepends=True)}
+        notebook["cells"].insert(at, cell)
+        solved.append(at)
     path.write_text(json.dumps(notebook))
+    return solved
 
 
 def verdicts(path: Path, places: list[int]) -> list[str]:

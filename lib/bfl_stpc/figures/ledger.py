@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bfl_stpc.figures.style import COLORS, COLUMN, FULL
+from bfl_stpc.figures.style import COLORS, COLUMN, FULL, PLATE
 
 # Parts of a login, in the order in which they happen, and the measured steps that each sums.
 PARTS = {
@@ -39,8 +39,7 @@ def login_steps(fig: Figure, data: Mapping[str, Any]) -> None:
                 ax.text(left + width / 2, row, f"{part}\n{width:.1f}", ha="center", va="center", color=ink, fontsize=7)
             left += width
         text = f"{left:.0f} ms\n95 %: {run['p95']:.0f} ms"
-        box = {"fc": "white", "ec": "none", "pad": 0.5}  # over the dashed line
-        ax.annotate(text, (left, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, bbox=box)
+        ax.annotate(text, (left, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, bbox=PLATE)
     rows = len(data["runs"])
     ax.axvline(data["printed"], color=COLORS["red"], lw=1, ls="--")
     ax.annotate(

@@ -7,6 +7,8 @@ STYLE = Path(__file__).with_name("paper.mplstyle")
 COLUMN = 3.5  # width in inches of one column of a two-column paper
 FULL = 7.2  # width in inches of the page
 
+PLATE = {"fc": "white", "ec": "none", "pad": 0.8}  # behind a label that stands over a line
+
 # Okabe and Ito (2008), "Color universal design": distinct under the common colour-vision deficiencies.
 COLORS = {
     "blue": "#0072B2",

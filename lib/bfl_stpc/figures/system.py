@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from bfl_stpc.figures.style import COLORS, FULL
+from bfl_stpc.figures.style import COLORS, FULL, PLATE
 
 
 def _bars(ax: Axes, phases: list[str], values: list[float], color: str, title: str) -> None:
@@ -83,9 +83,8 @@ def waterfall(fig: Figure, data: Mapping[str, Any]) -> None:
         ax.barh(place, row["ms"], left=begin, height=0.7, color=color)
         begin += row["ms"]
         shown = f"{row['ms']:,.0f} ms" if row["ms"] >= 10 else f"{row['ms']:.1f} ms"
-        box = {"fc": "white", "ec": "none", "pad": 0.8}  # over the dashed line
         ax.annotate(
-            shown, (begin, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5, bbox=box
+            shown, (begin, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5, bbox=PLATE
         )
     ax.axvline(data["plain_ms"], color=COLORS["black"], lw=0.9, ls="--")
     ax.annotate(

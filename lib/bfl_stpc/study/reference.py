@@ -101,16 +101,12 @@ def durations(profile: str) -> dict[str, float]:
 def keep(profile: str) -> str:
     """Write results and durations of all finished notebooks as the reference; return the files' names.
 
-    Of the smoke profile only the durations are kept: its results stand for nothing.
-
     Raises:
         StoreError: a notebook has not finished under this profile.
     """
-    written, times = [], paths.DATA / "reference" / "durations.json"
+    file, times = reference_file(profile), paths.DATA / "reference" / "durations.json"
     seconds = durations(profile)
-    if profile != "smoke":
-        write_atomic(reference_file(profile), to_json(current(profile)))
-        written.append(paths.relative(reference_file(profile)))
+    write_atomic(file, to_json(current(profile)))
     known = read_json(times, "git checkout data/reference") if times.exists() else {}
     write_atomic(times, to_json(known | {profile: seconds}))
-    return ", ".join([*written, paths.relative(times)])
+    return f"{paths.relative(file)}, {paths.relative(times)}"
