@@ -60,6 +60,8 @@ def test_chunks_hold_every_slot_once_and_end_with_the_record_count(size):
         (np.zeros(3, dtype=int), 1, "floats"),
         (np.array([0.0, np.nan]), 1, "value 1 .* not finite"),
         (np.array([np.inf]), 1, "not finite"),
+        (np.array([0.0, np.inf]), 1, "value 1 .* not finite"),
+        (np.array([-np.inf, 0.0]), 1, "value 0 .* not finite"),
         (np.array([0.0, 1.0000001]), 1, "exceeds the clip"),
         (np.array([-1.5]), 1, "exceeds the clip"),
         (np.zeros(3), 0, "records"),
@@ -124,3 +126,13 @@ def test_what_lies_above_the_fields_of_a_slot_is_noticed():
     slots[0] += np.uint64(1 << above)
     with pytest.raises(Corrupt, match="not a sum of 1"):
         fixed_point.decode(slots, 5, 1, params)
+
+
+def test_the_luckiest_draw_does_not_push_a_value_over_the_clip():
+    class Luckiest:
+        def random(self, size):
+            return np.full(size, 1 - 2.0**-53)
+
+    params = stpc.Parameters(hospitals=10, rounding=stpc.Rounding.STOCHASTIC)
+    fields = fixed_point.quantise(np.array([params.clip, -params.clip]), params, rng=Luckiest())
+    assert fields.tolist()[0] == 2 * params.levels  # level + draw is the next level in float64

@@ -112,6 +112,20 @@ def test_masking_equals_arithmetic_on_integers():
     assert masks.apply_masks(slots, keys[:1], keys[1:], T).tolist() == expected
 
 
+def test_a_word_that_equals_the_modulus_is_redrawn():
+    words = [int(masks.MaskStream(i.to_bytes(16, "big"), 5).next(1)[0]) for i in range(400)]
+    assert set(words) == set(range(5))  # one word of eight is 5
+    assert set(masks.MaskStream(bytes(16), 5).next(1000).tolist()) == set(range(5))
+
+
+@pytest.mark.parametrize("bits", range(16, 64))
+def test_the_largest_values_fit_the_fewest_bytes(bits):
+    slots = np.array([0, 1, 2**bits - 2], dtype=np.uint64)
+    data = masks.to_bytes(slots, 2**bits - 1)
+    assert len(data) == 3 * -(-bits // 8)
+    assert np.array_equal(masks.from_bytes(data, 2**bits - 1), slots)
+
+
 @pytest.mark.parametrize(("modulus", "width"), [(T, 6), (SMALL, 2), (2**40 - 87, 5)])
 def test_bytes_round_trip(modulus, width):
     slots = np.random.default_rng(2).integers(0, modulus, 77).astype(np.uint64)

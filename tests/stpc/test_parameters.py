@@ -1,9 +1,13 @@
 import dataclasses
+import math
 
 import pytest
+from tenseal import sealapi
 
 from bfl_stpc import stpc
 from bfl_stpc.errors import ParameterError
+from bfl_stpc.stpc.hazmat.ckks import CkksParameters
+from bfl_stpc.stpc.parameters import HE_STANDARD_128
 
 
 @pytest.mark.parametrize(
@@ -75,3 +79,36 @@ def test_every_change_changes_the_digest(changes):
     params = stpc.Parameters(hospitals=10)
     assert dataclasses.replace(params, **changes).digest != params.digest
     assert stpc.Parameters(hospitals=10).digest == params.digest
+
+
+def test_the_table_of_the_standard_is_that_of_seal():
+    """SEAL holds the table of the HE standard too: homomorphicencryption.org 2018, 128 bits, ternary secret."""
+    level = sealapi.SEC_LEVEL_TYPE.TC128
+    assert {n: sealapi.CoeffModulus.MaxBitCount(n, level) for n in HE_STANDARD_128} == HE_STANDARD_128
+
+
+def test_what_a_study_gets_that_says_nothing():
+    params = stpc.Parameters(hospitals=10)
+    assert (params.bits, params.plain_bits, params.clip, params.max_records) == (20, 48, 1.0, 10**6)
+    assert (params.weighting.value, params.rounding.value) == ("uniform", "nearest")
+    assert {w.value for w in stpc.Weighting} == {"uniform", "records"}
+    assert {r.value for r in stpc.Rounding} == {"nearest", "stochastic"}
+    assert (CkksParameters().ring_degree, CkksParameters().scale_bits) == (8192, 40)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_records": 1}, {"plain_bits": 16, "bits": 2, "max_records": 100}, {"coeff_bits": (60, 20)},
+        {"coeff_bits": (49, 60)}, {"bits": 2},
+    ],
+)  # fmt: skip
+def test_the_last_allowed_value_is_allowed(changes):
+    stpc.Parameters(**{"hospitals": 2, "plain_bits": 24, "bits": 8, "max_records": 10, **changes})
+
+
+@pytest.mark.parametrize(("degree", "coeff_bits", "kept"), [(4096, (60, 49), 60), (8192, (60, 50, 49), 110)])
+def test_the_noise_margin_counts_all_primes_but_the_last(degree, coeff_bits, kept):
+    params = stpc.Parameters(hospitals=10, ring_degree=degree, coeff_bits=coeff_bits)
+    deviation = math.sqrt(10 * (1 + 2 * degree / 3) / 12)  # of ten rounding errors times a ternary secret
+    assert params.noise_margin == pytest.approx(2**kept / (2 * params.modulus) / deviation, rel=1e-12)

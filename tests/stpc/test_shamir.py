@@ -36,6 +36,19 @@ def test_two_of_three_shares_match_a_line_by_hand():
     assert (y[3] - 2 * y[2] + y[1]) % shamir.PRIME == 0
 
 
+@pytest.mark.parametrize("threshold", [2, 3, 5])
+def test_one_share_too_few_leads_elsewhere(threshold):
+    secret = os.urandom(32)
+    shares = shamir.split(secret, n=6, threshold=threshold)
+    assert set(shares) == set(range(1, 7))
+    for chosen in itertools.combinations(shares, threshold - 1):
+        try:
+            found = shamir.combine({i: shares[i] for i in chosen}, threshold=threshold - 1)
+        except ShareError:
+            continue  # not even a value of 32 bytes
+        assert found != secret
+
+
 def test_fewer_shares_are_uniform_whatever_the_secret():
     for secret in (bytes(32), b"\xff" * 32):
         tops = [shamir.split(secret, n=3, threshold=3)[2][1] for _ in range(2000)]
