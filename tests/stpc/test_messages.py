@@ -6,10 +6,11 @@ import re
 
 import pytest
 import tenseal as ts
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bfl_stpc import stpc
 from bfl_stpc.stpc import messages
-from bfl_stpc.stpc.hazmat import ckks, masks
+from bfl_stpc.stpc.hazmat import ckks, masks, shamir
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,15 @@ def test_a_seed_is_committed_to_as_the_protocol_says(world):
 def test_masks_of_one_and_of_two_have_labels_of_their_own():
     assert masks.self_key(b"s" * 32, b"c", "x") == masks.derive(b"s" * 32, b"c", "self mask", "x")
     assert masks.pair_key(b"s" * 32, b"c", "y", "x") == masks.derive(b"s" * 32, b"c", "pair mask", "x", "y")
+
+
+def test_shares_are_sealed_with_aes_256_under_what_both_ends_agree_on(told):
+    box, directory, secrets = told["SealedShares"], told["Directory"], told["RoundSecrets"]
+    assert box.sender == "hospital-000"  # whose secrets these are
+    agreed = masks.agree(secrets.seal_private, directory.adverts[box.recipient].seal_key)
+    key = masks.derive(agreed, secrets.ticket.context(), "share", box.sender, box.recipient, length=32)
+    shares = AESGCM(key).decrypt(box.box[:12], box.box[12:], None)
+    assert len(shares) == 2 * shamir.SHARE_BYTES
 
 
 def test_no_public_key_holds_the_secret_one(told):
