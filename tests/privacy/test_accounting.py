@@ -72,6 +72,7 @@ def test_a_budget_refuses_before_it_breaks_and_charges_nothing():
     with pytest.raises(PrivacyError, match="hospital-01 promised"):
         budget.spend(step)
     assert budget.spent == spent
+    assert budget.epsilon() == after
     assert len(spent) == rounds > 1
     assert gaussian_epsilon(10.0, rounds + 2, DELTA) > 1.0  # it stopped at its last affordable step or just before
 

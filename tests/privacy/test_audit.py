@@ -77,6 +77,15 @@ def test_lira_finds_members_only_where_there_is_a_trace():
         assert low <= np.mean(found) <= high
 
 
+def test_the_true_positive_rate_is_that_at_the_last_allowed_threshold():
+    scores = np.concatenate([np.arange(100.0), [85, 95, 98, 99.5]])  # of a hundred non-members, then of members
+    member = np.arange(104) >= 100
+    assert audit.tpr_at(scores, member, 0.1) == 3 / 4  # ten others lie above 89
+    assert audit.tpr_at(scores, member, 0.01) == 1 / 4  # one lies above 98, and a member as high as that is no hit
+    with pytest.raises(PrivacyError, match="non-members"):
+        audit.tpr_at(scores, member, 0.009)
+
+
 def test_lira_needs_shadow_models_and_non_members():
     scores, member = shadow(1.0, models=2)
     with pytest.raises(PrivacyError, match="shadow"):
@@ -113,7 +122,9 @@ def test_lira_takes_two_shadow_models_with_and_without_a_record_and_no_fewer():
             audit.lira(np.arange(4.0)[:, None], short, 0)
 
 
-@pytest.mark.parametrize(("tp", "fp", "level"), [(40, 3, 0.95), (50, 0, 0.9), (30, 29, 0.95), (12, 1, 0.99)])
+@pytest.mark.parametrize(
+    ("tp", "fp", "level"), [(40, 3, 0.95), (50, 0, 0.9), (30, 29, 0.95), (12, 1, 0.99), (50, 25, 0.95)]
+)
 def test_the_bound_on_epsilon_follows_from_two_exact_intervals(tp, fp, level):
     """Clopper and Pearson by another function of SciPy: each rate's bound errs with half of 1 − level."""
     n, delta = 50, 1e-3
@@ -127,6 +138,12 @@ def test_the_bound_on_epsilon_follows_from_two_exact_intervals(tp, fp, level):
 def test_the_best_threshold_lies_midway_between_two_scores():
     planted, left_out = np.arange(100.0, 130.0), np.arange(30.0)
     assert audit.best_threshold(planted, left_out, 1e-5) == (29 + 100) / 2
+
+
+def test_scores_that_are_all_equal_have_a_threshold_and_show_nothing():
+    threshold = audit.best_threshold(np.ones(5), np.ones(5), DELTA)
+    assert audit.epsilon_bound(np.ones(5), np.ones(5), DELTA, threshold=threshold).epsilon == 0
+    assert 1 < audit.best_threshold(np.full(5, 2.0), np.ones(5), DELTA) < 2
 
 
 def test_the_largest_bound_depends_on_the_level():
