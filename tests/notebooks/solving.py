@@ -28,17 +28,17 @@ def exercises(cells: list[dict]) -> dict[str, tuple[int, str]]:
 
 
 def solve(path: Path) -> list[int]:
-    """Put behind each exercise of the notebook in `path` the same cell answered by its solution; return their places.
+    """Put behind each exercise of the notebook in `path` a cell that answers it; return the places of these cells.
 
-    So one run takes both: the cell as it is committed, whose answer is None, and what a reader writes.
+    Such a cell holds the solution and what the exercise's own cell does from its answer on: what stands above has run.
+    So one run takes both, the cell as it is committed, whose answer is None, and what a reader writes.
     """
     notebook = json.loads(path.read_text())
     solved = []
     for place, code in sorted(exercises(notebook["cells"]).values()):
         asked, at = notebook["cells"][place + len(solved)], place + len(solved) + 1
-        answered = UNANSWERED.sub(lambda _, code=code: code, "".join(asked["source"]))
-        cell = asked | {"id": f"{asked['id']}-solved", "source": answered.splitlines(keepends=True)}
-        notebook["cells"].insert(at, cell)
+        check = UNANSWERED.split("".join(asked["source"]))[-1]
+        notebook["cells"].insert(at, asked | {"id": f"{asked['id']}-solved", "source": f"{code}{check}"})
         solved.append(at)
     path.write_text(json.dumps(notebook))
     return solved
