@@ -32,6 +32,7 @@ def told(world):
     found = [
         adverts[0], directory, boxes[0], uploads[0], w.board.read(ticket), aggregate, request, answers[0], total,
         w.parties[w.names[0]].secrets, w.authority.public_key, w.params, ckks.CkksParameters(),
+        stpc.Challenge.draw(bytes(32), ticket, total.published, w.params),
     ]  # fmt: skip
     return {type(one).__name__: one for one in found}
 
