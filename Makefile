@@ -80,7 +80,7 @@ book:  ## build the static book under build/book from the executed notebooks
 	@$(BFL) book --profile $(PROFILE)
 
 lab: setup  ## open the notebooks in JupyterLab
-	@$(VENV)/jupyter lab notebooks
+	@$(VENV)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 contract-tools: setup-dev
 	@$(VENV)/python tools/compile_contracts.py --install || echo "tests that need Anvil or Forge will be skipped"

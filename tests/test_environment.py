@@ -149,6 +149,11 @@ def test_make_alone_lists_every_public_target_with_a_time():
     assert re.search(r"reproduce +\d+ ", listed)
 
 
+def test_the_notebooks_open_for_root_too():
+    """As in many containers; Jupyter refuses root unless it is told."""
+    assert ("--allow-root" in make("-n", "lab").stdout) == (os.geteuid() == 0)
+
+
 def test_a_parameter_may_hold_several_words():
     outcome = make("-n", "setup", "GROUPS=dev book", "ONLY=00 01")
     assert outcome.returncode == 0, outcome.stderr
