@@ -36,7 +36,8 @@ def solve(path: Path) -> list[int]:
     notebook = json.loads(path.read_text())
     solved = []
     for place, code in sorted(exercises(notebook["cells"]).values()):
-        asked, at = notebook["cells"][place + len(solved)], place + len(solved) + 1
+        at = place + len(solved) + 1
+        asked = notebook["cells"][at - 1]
         check = UNANSWERED.split("".join(asked["source"]))[-1]
         notebook["cells"].insert(at, asked | {"id": f"{asked['id']}-solved", "source": f"{code}{check}"})
         solved.append(at)
@@ -49,5 +50,5 @@ def verdicts(path: Path, places: list[int]) -> list[str]:
     cells = json.loads(path.read_text())["cells"]
     # papermill puts the cell with the profile after ours.
     shift = sum("injected-parameters" in cell["metadata"].get("tags", []) for cell in cells)
-    shown = [cells[place + shift]["outputs"][-1:] for place in places]
-    return ["".join("".join(output["data"]["text/plain"]) for output in outputs) for outputs in shown]
+    shown = [cells[place + shift]["outputs"] for place in places]
+    return ["".join(outputs[-1]["data"]["text/plain"]) if outputs else "" for outputs in shown]

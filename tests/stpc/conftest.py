@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bfl_stpc import stpc
+from bfl_stpc.stpc.messages import Attestation
 from bfl_stpc.ticket import Ticket
 
 
@@ -41,6 +42,13 @@ class World:
         aggregate = self.aggregator.add(uploads, ticket, self.board.read(ticket).uploads)
         self.board.publish(ticket, aggregate.digest)
         return aggregate
+
+    def two_sums(self, ticket, directory):
+        """The sums of all hospitals and of all but the last, and what a ledger says that publishes the one or other."""
+        uploads = self.upload(self.names, self.updates(20), ticket, directory)
+        digests = [{u.hospital: u.digest for u in part} for part in (uploads, uploads[:-1])]
+        sums = [self.aggregator.add(part, ticket, said) for part, said in zip((uploads, uploads[:-1]), digests)]
+        return sums, [Attestation(said, one.digest) for said, one in zip(digests, sums)]
 
     def open(self, aggregate, ticket, directory, helpers=None):
         return stpc.open_sum(

@@ -134,5 +134,5 @@ def test_the_luckiest_draw_does_not_push_a_value_over_the_clip():
             return np.full(size, 1 - 2.0**-53)
 
     params = stpc.Parameters(hospitals=10, rounding=stpc.Rounding.STOCHASTIC)
-    fields = fixed_point.quantise(np.array([params.clip, -params.clip]), params, rng=Luckiest())
-    assert fields.tolist()[0] == 2 * params.levels  # level + draw is the next level in float64
+    fields = fixed_point.quantise(np.array([params.clip]), params, rng=Luckiest())
+    assert fields.tolist() == [2 * params.levels]  # level + draw is the next level in float64

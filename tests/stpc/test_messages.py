@@ -25,12 +25,9 @@ def told(world):
         party.receive([box for box in boxes if box.recipient == name])
     uploads = w.upload(w.names, w.updates(20), ticket, directory)
     aggregate = w.add(uploads, ticket)
-    request = w.aggregator.unmask_request(aggregate, ticket, shared=w.names)
-    slots = w.authority.open(aggregate, ticket)
-    answers = [party.unmask(request) for party in w.parties.values()]
-    total = w.aggregator.unmask(aggregate, request, directory, slots, answers)
+    total = w.open(aggregate, ticket, directory)
     found = [
-        adverts[0], directory, boxes[0], uploads[0], w.board.read(ticket), aggregate, request, answers[0], total,
+        adverts[0], directory, boxes[0], uploads[0], w.board.read(ticket), aggregate, total.request, total.answers[0], total,
         w.parties[w.names[0]].secrets, w.authority.public_key, w.params, ckks.CkksParameters(),
         stpc.Challenge.draw(bytes(32), ticket, total.published, w.params),
     ]  # fmt: skip

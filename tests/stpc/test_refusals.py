@@ -337,14 +337,11 @@ def test_the_authority_counts_the_ledgers_uploads_not_the_aggregators(w, ready):
 
 
 def test_the_authority_opens_one_aggregate_a_round(w, ready):
-    ticket, directory, updates = ready
-    uploads = w.upload(w.names, updates, ticket, directory)
-    everyone = w.aggregator.add(uploads, ticket, w.board.read(ticket).uploads)
-    fewer = w.aggregator.add(uploads[:4], ticket, {u.hospital: u.digest for u in uploads[:4]})
-    says = {"uploads": w.board.read(ticket).uploads, "aggregate": everyone.digest}
-    w.authority._attest = lambda _: Attestation(**says)
+    ticket, directory, _ = ready
+    (everyone, fewer), (before, after) = w.two_sums(ticket, directory)
+    w.authority._attest = lambda _: before
     w.authority.open(everyone, ticket)
-    says |= {"uploads": {u.hospital: u.digest for u in uploads[:4]}, "aggregate": fewer.digest}
+    w.authority._attest = lambda _: after
     with pytest.raises(OpeningRefused, match="another aggregate"):  # the difference would be one hospital's update
         w.authority.open(fewer, ticket)
 

@@ -189,10 +189,8 @@ def test_nothing_is_left_after_ctrl_c(tmp_path):
 def test_nodes_side_by_side_give_the_same_model_and_leave_nothing():
     """What a machine offers where nobody is root; two hospitals, since every node starts a Ray of its own."""
     records = small_records(2)
-    articles, expected = (
-        Articles(tuple(records), CONFIG, **OPTIONS),
-        system.run_round(START, small_consortium(hospitals=2)),
-    )
+    articles = Articles(tuple(records), CONFIG, **OPTIONS)
+    expected = system.run_round(START, small_consortium(hospitals=2))
     resource_tracker.ensure_running()  # of multiprocessing: it lives as long as this process
     before = set(children(os.getpid()))
     taken = trials.on_nodes(articles, records, START, 0, clusters.SIDE_BY_SIDE)
