@@ -9,10 +9,6 @@ from rich.console import Console
 
 from bfl_stpc.errors import BflError
 
-# jsonschema, which nbformat imports, builds a grammar of URIs with this if it is there: over a second, at every start,
-# for a check of formats that nothing here asks for.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss, roc_auc_score, roc_curve
 
 from bfl_stpc.errors import FederatedError
 from bfl_stpc.federated.model import Mlp
+from bfl_stpc.lazy import Lazy
+
+if TYPE_CHECKING:
+    from sklearn import linear_model, metrics
+else:
+    linear_model = Lazy("sklearn.linear_model")
+    metrics = Lazy("sklearn.metrics")
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,9 @@ def evaluate(weights: NDArray[np.float32], spec: Mlp, X: NDArray[np.float32], y:
     if len(y) == 0:
         raise FederatedError("there are no patients to evaluate on")
     p = predict(weights, spec, X)
-    auc = float(roc_auc_score(y, p)) if len(np.unique(y)) == 2 else float("nan")
+    auc = float(metrics.roc_auc_score(y, p)) if len(np.unique(y)) == 2 else float("nan")
     clipped = np.clip(p, 1e-7, 1 - 1e-7)
-    return Metrics(float(np.mean((p >= 0.5) == y)), auc, float(log_loss(y, clipped, labels=[0, 1])), len(y))
+    return Metrics(float(np.mean((p >= 0.5) == y)), auc, float(metrics.log_loss(y, clipped, labels=[0, 1])), len(y))
 
 
 def optimum(X: NDArray[np.float32], y: NDArray, penalty: float = 1.0) -> NDArray[np.float32]:
@@ -63,7 +69,7 @@ def optimum(X: NDArray[np.float32], y: NDArray, penalty: float = 1.0) -> NDArray
     It minimises the sum of log losses plus penalty/2·‖w‖². No federation reaches more with this model: what a trained
     one lacks to it is the optimiser's fault.
     """
-    fitted = LogisticRegression(C=1 / penalty, tol=1e-6, max_iter=3000).fit(X, y)
+    fitted = linear_model.LogisticRegression(C=1 / penalty, tol=1e-6, max_iter=3000).fit(X, y)
     return np.concatenate([fitted.coef_[0], fitted.intercept_]).astype(np.float32)
 
 
@@ -93,7 +99,7 @@ def roc(y: NDArray, p: NDArray, grid: NDArray) -> NDArray[np.float64]:
     """
     if len(np.unique(y)) < 2:
         raise FederatedError("all labels are equal: there is no ROC curve")
-    false, true, _ = roc_curve(y, p, drop_intermediate=False)
+    false, true, _ = metrics.roc_curve(y, p, drop_intermediate=False)
     return np.interp(grid, false, true)
 
 
@@ -130,4 +136,4 @@ def calibration_slope(y: NDArray, p: NDArray) -> float:
     if len(np.unique(y)) < 2:
         raise FederatedError("all labels are equal: there is no slope")
     odds = logit(np.clip(p, 1e-9, 1 - 1e-9))[:, None]
-    return float(LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(odds, y).coef_[0, 0])
+    return float(linear_model.LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(odds, y).coef_[0, 0])

@@ -3,16 +3,23 @@
 Validation is that of fhir.resources (R4B: the resources used here are those of R4). HL7 FHIR Release 4 (4.0.1).
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
 from bfl_stpc.errors import SchemaError
+from bfl_stpc.lazy import Lazy
 from bfl_stpc.ledger.audit import Action, Decision, Entry, Purpose
+
+if TYPE_CHECKING:
+    from fhir.resources import R4B
+else:
+    R4B = Lazy("fhir.resources.R4B")
 
 REASON_CODES = {
     Purpose.TREATMENT: "TREAT",
@@ -41,7 +48,7 @@ def canonical(resource: Mapping[str, Any]) -> bytes:
     """
     kind = resource.get("resourceType")
     try:
-        model = get_fhir_model_class(str(kind))
+        model = R4B.get_fhir_model_class(str(kind))
     except ValueError as error:
         raise SchemaError(f"{kind!r} is no FHIR R4 resource type") from error
     try:

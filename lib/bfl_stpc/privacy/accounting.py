@@ -12,14 +12,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-import dp_accounting
-from dp_accounting import rdp
-from dp_accounting.pld import privacy_loss_distribution as distributions
+from typing import TYPE_CHECKING
 
 from bfl_stpc.errors import PrivacyError
+from bfl_stpc.lazy import Lazy
 
-RELATION = dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE
+if TYPE_CHECKING:
+    import dp_accounting
+    from dp_accounting import rdp
+    from dp_accounting.pld import privacy_loss_distribution as distributions
+else:
+    dp_accounting = Lazy("dp_accounting")
+    rdp = Lazy("dp_accounting.rdp")
+    distributions = Lazy("dp_accounting.pld.privacy_loss_distribution")
+
 ORDERS = [1 + x / 10 for x in range(1, 100)] + list(range(11, 64)) + [80, 96, 128, 192, 256, 512, 1024]
 DISCRETISATION = 1e-3  # width of the PLD's grid; dp_accounting rounds up, so ε is never understated
 
@@ -81,7 +87,7 @@ def _epsilon(merged: tuple[tuple[float, float, int], ...], delta: float, account
                 part = _distribution(rate, sigma).self_compose(steps)
             total = total.compose(part)
         return float(total.get_epsilon_for_delta(delta))
-    made = rdp.RdpAccountant(ORDERS, RELATION)
+    made = rdp.RdpAccountant(ORDERS, dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE)
     for rate, sigma, steps in merged:
         step: dp_accounting.DpEvent = dp_accounting.GaussianDpEvent(sigma)
         if rate < 1:

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from bfl_stpc.errors import PrivacyError
+from bfl_stpc.lazy import Lazy
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = Lazy("scipy.stats")
 
 
 def confidence(p: NDArray, y: NDArray) -> NDArray[np.float64]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bfl_stpc import ehr
+from bfl_stpc.lazy import Lazy
 from bfl_stpc.study import paths
 from bfl_stpc.study.profiles import Profile
 from bfl_stpc.study.sources import closure, hash_files
 from bfl_stpc.study.store import sha256
+
+if TYPE_CHECKING:
+    from bfl_stpc import ehr
+else:
+    ehr = Lazy("bfl_stpc.ehr")
 
 
 def cohort_folder(config: ehr.CohortConfig) -> Path:

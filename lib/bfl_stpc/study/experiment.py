@@ -10,16 +10,22 @@ import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-from IPython.display import HTML
+from typing import TYPE_CHECKING, Any
 
 from bfl_stpc.errors import ConfigError, StoreError
-from bfl_stpc.figures.render import draw
+from bfl_stpc.lazy import Lazy
 from bfl_stpc.study import notebooks, paths
 from bfl_stpc.study.profiles import Profile, load_profile, unknown
 from bfl_stpc.study.store import plain, read_json, repeating_digest, sha256, to_json, write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from IPython import display
+
+    from bfl_stpc.figures import render
+else:
+    display = Lazy("IPython.display")
+    render = Lazy("bfl_stpc.figures.render")
 
 
 def results_folder(profile: str, notebook: str) -> Path:
@@ -96,7 +102,7 @@ class Run:
 
     def figure(
         self, name: str, plot: str, data: Mapping[str, Any], *, caption: str, alt: str, timing: bool = False
-    ) -> HTML:
+    ) -> display.HTML:
         """Draw `plot` (`module:function`) of `data`, keep it, and return it for display with its caption.
 
         Args:
@@ -131,7 +137,7 @@ class Run:
             "key": self._key,
             "data_sha256": sha256(to_json(tidy)),
         }
-        drawn = draw(plot, tidy, watermark=watermark(self.profile.name))
+        drawn = render.draw(plot, tidy, watermark=watermark(self.profile.name))
         for kind, content in drawn.items():
             write_atomic(self.folder / "figures" / f"{name}.{kind}", content)
         write_atomic(self.folder / "figures" / f"{name}.json", to_json(sidecar, sort_keys=False))
@@ -177,11 +183,11 @@ class Run:
         return account
 
 
-def captioned(name: str, png: bytes, caption: str, alt: str) -> HTML:
+def captioned(name: str, png: bytes, caption: str, alt: str) -> display.HTML:
     """Return a display object: the picture at its printed size, its caption below, to be linked to by its name."""
     picture = base64.b64encode(png).decode()
     described = html.escape(alt, quote=True)
-    return HTML(
+    return display.HTML(
         f'<figure id="{name}"><img style="max-width:100%;width:{_width_px(png)}px" alt="{described}" '
         f'src="data:image/png;base64,{picture}"><figcaption>{html.escape(caption)}</figcaption></figure>'
     )

@@ -1,10 +1,19 @@
 """Intervals over seeds, and of shares."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from bfl_stpc.errors import ConfigError
+from bfl_stpc.lazy import Lazy
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = Lazy("scipy.stats")
 
 
 def mean_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, tuple[float, float] | None]:

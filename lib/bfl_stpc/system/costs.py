@@ -12,14 +12,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import nnls
 
 from bfl_stpc.errors import ConfigError
+from bfl_stpc.lazy import Lazy
 from bfl_stpc.stpc import Parameters
 from bfl_stpc.stpc.verify import SOUNDNESS_BITS
 from bfl_stpc.system.meter import Step
+
+if TYPE_CHECKING:
+    from scipy import optimize
+else:
+    optimize = Lazy("scipy.optimize")
 
 HOSPITAL, AGGREGATOR, AUTHORITY, LEDGER = "hospital", "aggregator", "key authority", "ledger"
 PHASES = (
@@ -179,7 +185,7 @@ def fit(rounds: Sequence[tuple[Shape, Mapping[str, float]]]) -> Model:
             raise ConfigError(f"phase {phase!r} took no time in a round: it was not measured")
         counts = np.array([[TERMS[i].count(shape) for i in chosen] for shape, _ in rounds])
         scale = counts.max(axis=0)  # nnls wants columns of one size
-        constants[chosen] = nnls(counts / scale / measured[:, None], np.ones(len(rounds)))[0] / scale
+        constants[chosen] = optimize.nnls(counts / scale / measured[:, None], np.ones(len(rounds)))[0] / scale
     model = Model(tuple(float(c) for c in constants), 0.0)
     errors = [abs(model.total(shape) / sum(ms[p] for p in PHASES) - 1) for shape, ms in rounds]
     return Model(model.constants, float(max(errors)))

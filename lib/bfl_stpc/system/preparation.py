@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bfl_stpc import ehr, federated, stpc
+from bfl_stpc import federated, stpc
 from bfl_stpc.errors import UpdateError
 from bfl_stpc.ticket import Ticket
+
+if TYPE_CHECKING:
+    from bfl_stpc import ehr
 
 DIGITS = 4  # of a number, each as wide as a fixed-point field: 76 bits at 20
 BOUND = 2.0**40  # on a hospital's statistic
