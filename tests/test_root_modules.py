@@ -1,13 +1,14 @@
 """Seeds, the round ticket and the tree of errors."""
 
 import doctest
+import gc
 import inspect
 import subprocess
 import sys
 
 import pytest
 
-from bfl_stpc import errors, seeds
+from bfl_stpc import errors, lazy, seeds
 from bfl_stpc.errors import BflError, ConfigError
 from bfl_stpc.ticket import Ticket
 
@@ -31,8 +32,32 @@ def test_seeds_depend_on_every_part_and_on_nothing_else():
     assert runs == {f"{seeds.generator('a', 1).integers(2**60)}\n"}
 
 
-def test_docstring_examples():
-    assert doctest.testmod(seeds).failed == 0
+@pytest.mark.parametrize("module", [lazy, seeds])
+def test_docstring_examples(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_lazy_import_leaves_the_collector_as_it_was(tmp_path, monkeypatch, collects):
+    (tmp_path / "paused.py").write_text("import gc\ncollects = gc.isenabled()\n")
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "paused", raising=False)
+    before = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        assert lazy.Lazy("paused").collects is False
+        assert gc.isenabled() == collects
+        with pytest.raises(ZeroDivisionError):
+            _ = lazy.Lazy("broken").anything
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+def test_a_name_set_on_a_lazy_module_is_set_in_the_module():
+    lazy.Lazy("wave").unheard_of = 1
+    assert vars(sys.modules["wave"]).pop("unheard_of") == 1
 
 
 @pytest.mark.parametrize(
