@@ -79,7 +79,7 @@ def test_the_picture_is_that_of_todays_imports(tmp_path):
             "study.claims, bfl_stpc.__main__",
             {"tensorflow", "pandas", "scipy.stats", "sklearn", "pandera", "matplotlib"},
         ),
-        ("study.runner, bfl_stpc.study.redraw", {"tensorflow", "sklearn"}),
+        ("study.runner", {"tensorflow", "pandas", "scipy.stats", "sklearn", "pandera", "matplotlib"}),
         # A role that does not train is a process of its own in a distributed consortium.
         ("system.distributed", {"tensorflow", "pandas", "scipy.stats", "sklearn", "dp_accounting", "fhir"}),
         ("system.distributed", {"rfc3987_syntax"}),  # a second in each process of Ray: see pyproject.toml

@@ -8,7 +8,7 @@ import pytest
 
 from bfl_stpc.book import docstrings, links, pages, reference, site
 from bfl_stpc.errors import BookError
-from bfl_stpc.figures.render import FORMATS
+from bfl_stpc.figures.style import FORMATS
 from bfl_stpc.study import paths, redraw
 from bfl_stpc.study.experiment import captioned
 

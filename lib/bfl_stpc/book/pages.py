@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 
 from bfl_stpc.errors import BookError, ClaimError
-from bfl_stpc.figures.render import FORMATS
+from bfl_stpc.figures.style import FORMATS
 from bfl_stpc.study import claims, explain, paths, redraw
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.store import read_json

@@ -13,9 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bfl_stpc.errors import ConfigError
-from bfl_stpc.figures.style import STYLE
+from bfl_stpc.figures.style import FORMATS, STYLE
 
-FORMATS = ("pdf", "svg", "png")
 # Metadata that would change from run to run is left out, so that equal data give equal bytes.
 METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Producer": None, "Creator": None},

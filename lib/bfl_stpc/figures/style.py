@@ -3,6 +3,7 @@
 from pathlib import Path
 
 STYLE = Path(__file__).with_name("paper.mplstyle")
+FORMATS = ("pdf", "svg", "png")  # every figure is drawn in each
 
 COLUMN = 3.5  # width in inches of one column of a two-column paper
 FULL = 7.2  # width in inches of the page

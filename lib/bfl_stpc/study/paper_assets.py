@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bfl_stpc.errors import StoreError
-from bfl_stpc.figures.render import FORMATS
+from bfl_stpc.figures.style import FORMATS
 from bfl_stpc.study import paths, redraw, tex
 from bfl_stpc.study.experiment import results_folder
 from bfl_stpc.study.explain import published

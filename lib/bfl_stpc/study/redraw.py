@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bfl_stpc.figures.render import FORMATS, draw
+from bfl_stpc.figures.style import FORMATS
+from bfl_stpc.lazy import Lazy
 from bfl_stpc.study import paths
 from bfl_stpc.study.experiment import watermark
 from bfl_stpc.study.sources import PACKAGE, hash_files
 from bfl_stpc.study.store import read_json, to_json, write_atomic
+
+if TYPE_CHECKING:
+    from bfl_stpc.figures import render
+else:
+    render = Lazy("bfl_stpc.figures.render")
 
 
 def figure_folder(profile: str) -> Path:
@@ -65,7 +71,7 @@ def redraw_stale(profile: str, *, everything: bool = False) -> list[str]:
     for path in recorded:
         sidecar = read_json(path, f"make reproduce PROFILE={profile}")
         if everything or not _is_current(sidecar, _published(path, profile)):
-            write(sidecar, draw(sidecar["plot"], sidecar["data"], watermark=watermark(profile)), profile)
+            write(sidecar, render.draw(sidecar["plot"], sidecar["data"], watermark=watermark(profile)), profile)
             redrawn.append(sidecar["figure"])
     return redrawn
 
