@@ -71,18 +71,20 @@ def test_the_picture_is_that_of_todays_imports(tmp_path):
     )
 
 
+STUDY = {"pandas", "scipy.stats", "sklearn", "pandera", "matplotlib"}
+ROLE = {"tensorflow", "pandas", "scipy.stats", "sklearn", "dp_accounting", "fhir"}
+NEEDS_RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="make setup GROUPS='dev distributed'")
+
+
 @pytest.mark.parametrize(
     ("imports", "heavy"),
     [
         # A command must refuse a misspelt profile, or find nothing to do, before any of these is there.
-        (
-            "study.claims, bfl_stpc.__main__",
-            {"tensorflow", "pandas", "scipy.stats", "sklearn", "pandera", "matplotlib"},
-        ),
-        ("study.runner", {"tensorflow", "pandas", "scipy.stats", "sklearn", "pandera", "matplotlib"}),
+        ("study.claims, bfl_stpc.__main__", STUDY | {"tensorflow"}),
+        ("study.runner", STUDY | {"tensorflow", "rfc3987_syntax"}),
         # A role that does not train is a process of its own in a distributed consortium.
-        ("system.distributed", {"tensorflow", "pandas", "scipy.stats", "sklearn", "dp_accounting", "fhir"}),
-        ("system.distributed", {"rfc3987_syntax"}),  # a second in each process of Ray: see pyproject.toml
+        ("system", ROLE),
+        pytest.param("system.distributed", ROLE | {"rfc3987_syntax"}, marks=NEEDS_RAY),  # see jsonschema in pyproject
     ],
 )
 def test_what_is_heavy_is_imported_when_it_is_used(imports, heavy):

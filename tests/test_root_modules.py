@@ -1,4 +1,4 @@
-"""Seeds, the round ticket and the tree of errors."""
+"""Seeds, the round ticket, lazy imports and the tree of errors."""
 
 import doctest
 import gc
