@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FEW = ("04", "05")  # run here where the smoke profile has not been run: seconds each, and all kinds of pages
+FEW = ("05",)  # run here where the smoke profile has not been run: seconds, and all kinds of pages
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
