@@ -121,6 +121,16 @@ def test_gradient_matching_beats_a_guess_only_on_the_victims_own_update(setting)
         assert control.detail["cosine"] < control.detail["cosine of a guess"] + 0.15
 
 
+def test_gradient_matching_warns_of_nothing_at_any_batch_size(setting, caplog):
+    weights, vectors = (
+        np.zeros(setting.spec.size, np.float32),
+        np.random.default_rng(2).normal(size=(2, setting.spec.size)),
+    )
+    for batch in range(1, 9):
+        inversion.match(setting, weights, vectors, batch, steps=1, rng=np.random.default_rng(batch))
+    assert not caplog.messages
+
+
 def test_linking_is_fair_to_guesses():
     rng = np.random.default_rng(3)
     hits = inversion.linked(rng.normal(size=(4000, 3, 8)), rng.normal(size=(4000, 20, 8)))

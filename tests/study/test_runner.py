@@ -89,6 +89,12 @@ def test_failure_names_notebook_cell_error_and_partial_and_keeps_the_finished(sm
     assert "Traceback" not in outcome.stderr
 
 
+def test_what_a_cell_leaves_on_stderr_is_told(small_study):
+    small_study.write("01_first", 'import sys\nrun.record("x", 10)\nprint("careful\\nand more", file=sys.stderr)')
+    told = [line for line in small_study.run(*REPRODUCE).stdout.splitlines() if "stderr" in line]
+    assert told == ["01_first: cell 5 of 6 left on stderr: careful"]
+
+
 def test_a_failed_rerun_leaves_the_earlier_result(finished_study):
     before = (finished_study.results("01_first") / "results.json").read_bytes()
     finished_study.write("01_first", "1 / 0")

@@ -89,7 +89,7 @@ def match(
     return np.asarray(x.numpy().reshape(len(vectors), restarts, batch, -1)[np.arange(len(vectors)), best])
 
 
-@tf.function
+@tf.function(reduce_retracing=True)  # one graph serves all batch sizes from the second on
 def _descend(
     spec: Mlp,
     weights: tf.Tensor,

@@ -47,6 +47,17 @@ def expected_seconds(profile: str, name: str) -> float | None:
     return json.loads(reference.read_text(encoding="utf-8")).get(profile, {}).get(name)
 
 
+def stderr_of(profile: str, name: str) -> list[str]:
+    """Return a line for each cell of an executed notebook that left something on stderr: a reader should see none."""
+    cells = json.loads(prose.executed_path(profile, name).read_text(encoding="utf-8"))["cells"]
+    found = []
+    for number, cell in enumerate(cells, start=1):
+        written = "".join("".join(o["text"]) for o in cell.get("outputs", []) if o.get("name") == "stderr").strip()
+        if written:
+            found.append(f"{name}: cell {number} of {len(cells)} left on stderr: {written.splitlines()[0][:120]}")
+    return found
+
+
 def check_parameters(notebooks: Mapping[str, Notebook]) -> None:
     """Refuse a notebook that papermill could not parametrise; papermill itself would only warn.
 
@@ -234,6 +245,8 @@ def reproduce(profile: str, *, only: Sequence[str] = (), jobs: int = 1, console:
     reworded = [name for name, notebook in wanted.items() if prose.refresh(notebook, profile)]
     if reworded:
         console.print(f"put changed prose into {len(reworded)} executed notebooks")
+    for line in (line for name in execution.seconds for line in stderr_of(profile, name)):
+        console.print(line, markup=False)
     redrawn = redraw.redraw_stale(profile)
     if redrawn:
         console.print(f"redrew {len(redrawn)} figures whose style or plot function changed")
