@@ -56,6 +56,14 @@ def test_formulas_are_drawn(visit):
     assert page.locator("mjx-container svg").count() > 20
 
 
+def test_numbers_of_a_table_stand_under_each_other_and_rows_are_not_counted(visit):
+    page = visit(DESKTOP).go("notebooks/05_multiparty_computation.html")
+    look = "(cells, kind) => cells.map(cell => getComputedStyle(cell)[kind])"
+    for kind, side in (("td.number", "right"), ("td:not(.number)", "left")):
+        assert set(page.locator(f"table.dataframe {kind}").evaluate_all(look, "textAlign")) == {side}
+    assert set(page.locator("table.counted tr > th:first-child").evaluate_all(look, "display")) == {"none"}
+
+
 def test_search_finds_a_word_and_only_where_it_is(visit):
     window = visit(DESKTOP)
     page = window.go("search.html?q=Shamir")

@@ -53,6 +53,17 @@ def test_docstrings_become_restructuredtext(said, shown):
     assert docstrings.as_rst(said) == shown
 
 
+def test_what_is_printed_stays_between_what_is_shown():
+    def printed(text, name="stdout"):
+        return {"output_type": "stream", "name": name, "text": text}
+
+    table = {"output_type": "display_data", "data": {"text/html": "<table>"}}
+    pieces = [printed("a\n"), printed("b\n"), table, printed("c\n"), printed("careful\n", "stderr"), table]
+    together = [printed("a\nb\n"), table, printed("c\n"), printed("careful\n", "stderr"), table]
+    assert pages.joined(pieces) == together
+    assert pages.joined([]) == []
+
+
 def test_a_figure_of_a_notebook_becomes_a_file_with_its_links(drawn):
     shown = captioned("fig01_x", b"\x89PNG" + bytes(20), "A & B", 'a "b"').data
     linked = pages.linked(shown, {"fig01_x": drawn})

@@ -69,7 +69,7 @@ def executed(path: Path, figures: Iterable[Drawn]) -> str:
 
     Its figures become files beside the pages, each with links to its data and provenance. A link to a source file
     leads to the API reference. Of the two cells that set the profile (ours, and papermill's with the value that was
-    used) the second stays.
+    used) the second stays. What a cell prints in several pieces is one block, but stays between what it shows.
     """
     notebook = nbformat.read(path, as_version=4)
     tags = [set(cell.metadata.get("tags", [])) for cell in notebook.cells]
@@ -79,10 +79,24 @@ def executed(path: Path, figures: Iterable[Drawn]) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\(\.\./lib/bfl_stpc/(\w+)/\w+\.py\)", r"](../api/bfl_stpc.\1.rst)", cell.source)
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
         for output in cell.get("outputs", []):
             if "text/html" in output.get("data", {}):
                 output["data"]["text/html"] = linked(output["data"]["text/html"], known)
     return nbformat.writes(notebook)
+
+
+def joined(outputs: Iterable[Any]) -> list[Any]:
+    """Return outputs of which no two that follow each other are printed on the same stream."""
+    found: list[Any] = []
+    for output in outputs:
+        before = found[-1] if found else {}
+        if output["output_type"] == before.get("output_type") == "stream" and output["name"] == before["name"]:
+            before["text"] += output["text"]
+        else:
+            found.append(output)
+    return found
 
 
 def linked(text: str, figures: Mapping[str, Drawn]) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import html
+from typing import TYPE_CHECKING
 
 from IPython.display import HTML
 
+from bfl_stpc.lazy import Lazy
 from bfl_stpc.study import paths
 from bfl_stpc.study.claims import load_claims
 from bfl_stpc.study.experiment import Run
 from bfl_stpc.study.progress import clock
 from bfl_stpc.study.store import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = Lazy("pandas")
 
 PROFILES = ("smoke", "quick", "paper")
 
@@ -18,12 +25,14 @@ PROFILES = ("smoke", "quick", "paper")
 def opening(run: Run) -> HTML:
     """Return the head of the notebook of `run`: its profile, the measured running times, the paper's claims.
 
-    Times are those of the committed reference (data/reference), on the machine that it names.
+    From here on, tables show all that a cell holds. Times are those of the committed reference (data/reference), on
+    the machine that it names.
 
     Raises:
         StoreError: the reference cannot be read.
         ClaimError: data/claims.yaml is malformed.
     """
+    pd.set_option("display.max_colwidth", None)
     seeds = ", ".join(map(str, run.profile.seeds))
     lines = [
         ("This run", f"profile {run.profile.name}: {run.profile.patients:,} patients, "
