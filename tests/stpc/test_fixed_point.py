@@ -118,12 +118,13 @@ def test_a_field_at_its_limit_is_a_sum_and_one_beyond_is_none():
         fixed_point.decode(total, 5, 2, params)
 
 
-def test_what_lies_above_the_fields_of_a_slot_is_noticed():
+@pytest.mark.parametrize("slot", [0, 1, 2])
+def test_what_lies_above_the_fields_of_a_slot_is_noticed(slot):
     params = stpc.Parameters(hospitals=3, bits=16, plain_bits=47)
     slots = slots_of(np.zeros(5), params)
     above = params.field_width * params.fields
     assert params.modulus >> above  # there is room for it
-    slots[0] += np.uint64(1 << above)
+    slots[slot] += np.uint64(1 << above)
     with pytest.raises(Corrupt, match="not a sum of 1"):
         fixed_point.decode(slots, 5, 1, params)
 

@@ -97,8 +97,10 @@ def test_sealed_shares_are_for_one_reader_of_one_round(w):
     for box in (b"", own[0].box[:-1] + bytes([own[0].box[-1] ^ 1]), own[1].box):
         with pytest.raises(Corrupt, match="cannot be opened"):
             p[0].receive([dataclasses.replace(own[0], box=box), *own[1:]])
-    with pytest.raises(Foreign, match="came to"):
-        p[0].receive([b for b in boxes if b.recipient == w.names[1]])
+    for_another = next(b for b in boxes if (b.sender, b.recipient) == (w.names[2], w.names[1]))
+    for box in (for_another, dataclasses.replace(own[0], sender=w.names[0])):
+        with pytest.raises(Foreign, match="came to"):
+            p[0].receive([box, *own])
     with pytest.raises(OutOfOrder, match="twice"):
         p[0].receive([own[0], *own])
     with pytest.raises(TooFewUploads, match="threshold"):
@@ -175,6 +177,7 @@ def test_only_committed_uploads_are_added(w, ready):
     ticket, directory, updates = ready
     uploads = w.upload(w.names, updates, ticket, directory)
     committed = w.board.read(ticket).uploads
+    assert {upload.round for upload in uploads} == {ticket.round}
     add = w.aggregator.add
     with pytest.raises(CommitmentMismatch, match=r"hospital-000.* not the one"):
         add([dataclasses.replace(uploads[0], payload=uploads[1].payload), *uploads[1:]], ticket, committed)

@@ -40,6 +40,15 @@ def test_an_honest_sum_passes(played):
     check(*played)
 
 
+def test_an_honest_sum_that_does_not_fill_its_last_slot_passes(world):
+    w, size = world(3), 9
+    assert size % w.params.fields
+    ticket, updates = w.ticket(), w.updates(size)
+    directory = stpc.set_up(list(w.parties.values()), ticket, w.identities)
+    total = w.open(w.add(w.upload(w.names, updates, ticket, directory), ticket), ticket, directory)
+    check(w, ticket, directory, total)
+
+
 def test_soundness_is_as_stated(played):
     w, ticket, _, total = played
     challenge = Challenge.draw(BLOCK, ticket, total.published, w.params)
