@@ -1,7 +1,7 @@
 // The theme's folding arrows get a name, numbers of a table stand under each other, and whatever scrolls sideways can be
 // scrolled with the keyboard as well.
 (() => {
-  const NUMBER = /^(nan|none|[-+−]?\d[\d.,]*(e[-+]?\d+)?( ?%)?)$/i;
+  const NUMBER = /^(nan|none|[-+−]?inf|[-+−]?\d[\d.,]*(e[-+]?\d+)?( ?%)?)$/i;
   const set = (table) => {
     const rows = [...table.tBodies[0].rows], heads = [...(table.tHead?.rows ?? [])];
     for (let fromRight = 1; fromRight <= rows[0].querySelectorAll("td").length; fromRight++) {

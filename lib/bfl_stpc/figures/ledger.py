@@ -34,9 +34,10 @@ def login_steps(fig: Figure, data: Mapping[str, Any]) -> None:
         left = 0.0
         for (part, steps), shade, ink in zip(PARTS.items(), SHADES, INKS):
             width = sum(run["steps"][s] for s in steps)
-            ax.barh(row, width, left=left, color=shade, edgecolor="white", height=0.6)
-            if width > 0.06 * longest:
-                ax.text(left + width / 2, row, f"{part}\n{width:.1f}", ha="center", va="center", color=ink, fontsize=7)
+            name = part if row == 0 else None  # in the legend, once
+            ax.barh(row, width, left=left, color=shade, edgecolor="white", height=0.6, label=name)
+            if width > 0.03 * longest:
+                ax.text(left + width / 2, row, f"{width:.1f}", ha="center", va="center", color=ink, fontsize=7)
             left += width
         text = f"{left:.0f} ms\n95 %: {run['p95']:.0f} ms"
         ax.annotate(text, (left, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7, bbox=PLATE)
@@ -47,8 +48,9 @@ def login_steps(fig: Figure, data: Mapping[str, Any]) -> None:
         color=COLORS["red"], ha="right", va="center", fontsize=8,
     )  # fmt: skip
     ax.set_yticks(range(rows), [run["name"] for run in data["runs"]])
-    ax.set(xlabel="time from challenge request to verdict (ms, medians of the steps)", ylim=(-0.5, rows - 0.1))
+    ax.set(xlabel="time from challenge request to verdict (ms, medians of the steps)", ylim=(-0.5, rows))
     ax.set_xlim(0, 1.12 * longest)
+    ax.legend(loc="upper left", ncols=len(PARTS), handlelength=1, columnspacing=1.2)
 
 
 def gas(fig: Figure, data: Mapping[str, Any]) -> None:
