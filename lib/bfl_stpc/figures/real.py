@@ -164,9 +164,7 @@ def fairness(fig: Figure, data: Mapping[str, Any]) -> None:
     rows: Sequence[Mapping[str, Any]] = data["rows"]
     fig.set_size_inches(FULL * 0.8, 0.22 * len(rows) + 1.0)
     axes = fig.subplots(1, 2, sharey=True)
-    for ax, word, title, zero in zip(
-        axes, ("auc", "excess"), ("AUC", "mean predicted risk − share of the ill"), (0.5, 0)
-    ):
+    for ax, word, title, zero in zip(axes, ("auc", "excess"), ("AUC", "predicted risk − share of the ill"), (0.5, 0)):
         ax.axvline(zero, color="0.6", lw=0.8, ls="--", zorder=0)
         for number, row in enumerate(rows):
             _interval(ax, number, row[word], "home")
