@@ -64,6 +64,11 @@ def test_numbers_of_a_table_stand_under_each_other_and_rows_are_not_counted(visi
     assert set(page.locator("table.counted tr > th:first-child").evaluate_all(look, "display")) == {"none"}
 
 
+def test_a_table_in_markdown_is_a_table(visit):
+    page = visit(DESKTOP).go("notebooks/05_multiparty_computation.html")
+    assert page.locator("table tr", has_text="holds").locator("td").all_inner_texts() == ["a", "holds"]
+
+
 def test_search_finds_a_word_and_only_where_it_is(visit):
     window = visit(DESKTOP)
     page = window.go("search.html?q=Shamir")
