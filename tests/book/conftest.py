@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -29,11 +30,15 @@ def command(*arguments: str, root: Path, build: Path, log: Path) -> None:
     assert ran.returncode == 0, log.read_text()
 
 
-def show_a_table(executed: Path) -> None:
-    """Add a cell that shows a table in Markdown, as notebook 12 does, which needs all others."""
+def show_tables(executed: Path) -> None:
+    """Add a cell that shows a table of pandas, and one in Markdown as notebook 12 does, which needs all others."""
     notebook = nbformat.read(executed, as_version=4)
-    shown = nbformat.v4.new_output("display_data", {"text/markdown": "| claim | verdict |\n|---|---|\n| a | holds |"})
-    notebook.cells.append(nbformat.v4.new_code_cell("table", outputs=[shown]))
+    shown = {
+        "text/html": pd.DataFrame({"who": ["a", "b"], "how many": [1, 20]}).to_html(),
+        "text/markdown": "| claim | verdict |\n|---|---|\n| c | holds |",
+    }
+    outputs = [nbformat.v4.new_output("display_data", {kind: text}) for kind, text in shown.items()]
+    notebook.cells.append(nbformat.v4.new_code_cell("tables", outputs=outputs))
     nbformat.write(notebook, executed)
 
 
@@ -58,7 +63,7 @@ def site(tmp_path_factory) -> Path:
     else:
         only = FEW
         command("reproduce", "--profile", "smoke", *only, root=root, build=build, log=scratch / "reproduce.log")
-    show_a_table(next((build / "smoke" / "notebooks").glob("05_*.ipynb")))
+    show_tables(next((build / "smoke" / "notebooks").glob("05_*.ipynb")))
     command("book", "--profile", "smoke", *only, root=root, build=build, log=scratch / "book.log")
     return build / "book"
 

@@ -58,15 +58,15 @@ def test_formulas_are_drawn(visit):
 
 def test_numbers_of_a_table_stand_under_each_other_and_rows_are_not_counted(visit):
     page = visit(DESKTOP).go("notebooks/05_multiparty_computation.html")
+    table = page.locator("table.dataframe", has_text="how many")
     look = "(cells, kind) => cells.map(cell => getComputedStyle(cell)[kind])"
-    for kind, side in (("td.number", "right"), ("td:not(.number)", "left")):
-        assert set(page.locator(f"table.dataframe {kind}").evaluate_all(look, "textAlign")) == {side}
-    assert set(page.locator("table.counted tr > th:first-child").evaluate_all(look, "display")) == {"none"}
+    assert table.locator("td").evaluate_all(look, "textAlign") == ["left", "right"] * 2
+    assert table.locator("tr > th:first-child").evaluate_all(look, "display") == ["none"] * 3
 
 
 def test_a_table_in_markdown_is_a_table(visit):
     page = visit(DESKTOP).go("notebooks/05_multiparty_computation.html")
-    assert page.locator("table tr", has_text="holds").locator("td").all_inner_texts() == ["a", "holds"]
+    assert page.locator("table tr", has_text="holds").locator("td").all_inner_texts() == ["c", "holds"]
 
 
 def test_search_finds_a_word_and_only_where_it_is(visit):
