@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bfl_stpc import stpc
 from bfl_stpc.errors import (
@@ -17,6 +18,7 @@ from bfl_stpc.errors import (
     UnmaskRefused,
     UpdateError,
 )
+from bfl_stpc.stpc.hazmat.masks import agree, derive
 from bfl_stpc.stpc.messages import Attestation
 
 
@@ -83,6 +85,8 @@ def test_a_hospital_checks_the_directory_itself(w):
     without = stpc.Directory(ticket, {n: a for n, a in adverts.items() if n != victim.name})
     with pytest.raises(Foreign, match="does not hold the keys"):
         victim.share(without, w.identities)
+    with pytest.raises(Foreign, match="another round"):
+        victim.share(stpc.Directory(w.ticket(2), adverts), w.identities)
     with pytest.raises(TooFewUploads, match="2 adverts"):
         victim.share(stpc.Directory(ticket, {n: adverts[n] for n in w.names[:2]}), w.identities)
     victim.share(directory, w.identities)  # refusals changed nothing
@@ -148,8 +152,9 @@ def test_foreign_tickets_models_directories_and_keys_are_refused(w, ready):
     key = w.authority.public_key
     with pytest.raises(Foreign, match="another global model"):
         party.protect(update, w.ticket(model=b"x" * 32), directory, key, records=1)
-    with pytest.raises(Foreign, match="another round"):
-        party.protect(update, w.ticket(2), directory, key, records=1)
+    for other in (w.ticket(2), w.ticket(2, model=b"x" * 32)):
+        with pytest.raises(Foreign, match="another round"):
+            party.protect(update, other, directory, key, records=1)
     with pytest.raises(Foreign, match="directory"):
         party.protect(update, ticket, stpc.Directory(ticket, {}), key, records=1)
     other = stpc.KeyAuthority(stpc.Parameters(hospitals=6), attest=w.board.read)
