@@ -112,6 +112,17 @@ def test_sealed_shares_are_for_one_reader_of_one_round(w):
     p[0].receive(own)  # refusals changed nothing
 
 
+def test_a_box_is_sealed_under_a_key_of_its_own_direction_and_purpose(w):
+    ticket = w.ticket()
+    p = list(w.parties.values())
+    directory = stpc.Directory.verify([x.advertise(ticket) for x in p], ticket, w.identities)
+    box = next(b for b in p[0].share(directory, w.identities) if b.recipient == w.names[1])
+    secret = agree(p[0]._round.seal_private, directory.adverts[w.names[1]].seal_key)
+    key = derive(secret, ticket.context(), "share", w.names[0], w.names[1], length=32)
+    opened = AESGCM(key).decrypt(box.box[:12], box.box[12:], None)
+    assert opened[: len(opened) // 2] != opened[len(opened) // 2 :]  # a share of the seed, and one of the mask key
+
+
 def test_steps_out_of_order_are_refused(w):
     ticket, key = w.ticket(), w.authority.public_key
     p = list(w.parties.values())
