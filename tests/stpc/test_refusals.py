@@ -101,6 +101,8 @@ def test_sealed_shares_are_for_one_reader_of_one_round(w):
     for box in (b"", own[0].box[:-1] + bytes([own[0].box[-1] ^ 1]), own[1].box):
         with pytest.raises(Corrupt, match="cannot be opened"):
             p[0].receive([dataclasses.replace(own[0], box=box), *own[1:]])
+    with pytest.raises(Foreign, match="came to"):
+        p[0].receive([b for b in boxes if b.recipient == w.names[1]])
     for_another = next(b for b in boxes if (b.sender, b.recipient) == (w.names[2], w.names[1]))
     for box in (for_another, dataclasses.replace(own[0], sender=w.names[0])):
         with pytest.raises(Foreign, match="came to"):

@@ -81,9 +81,9 @@ def executed(path: Path, figures: Iterable[Drawn]) -> str:
             cell.source = re.sub(r"\]\(\.\./lib/bfl_stpc/(\w+)/\w+\.py\)", r"](../api/bfl_stpc.\1.rst)", cell.source)
         if cell.cell_type == "code":
             cell.outputs = joined(cell.outputs)
-        for output in cell.get("outputs", []):
-            if "text/html" in output.get("data", {}):
-                output["data"]["text/html"] = linked(output["data"]["text/html"], known)
+            for output in cell.outputs:
+                if "text/html" in output.get("data", {}):
+                    output["data"]["text/html"] = linked(output["data"]["text/html"], known)
     return nbformat.writes(notebook)
 
 

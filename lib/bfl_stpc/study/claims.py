@@ -192,8 +192,8 @@ def markdown(findings: list[Finding], profile: str) -> str:
     for f in findings:
         unit = f.claim.unit
         interval = " – ".join(shown(bound, unit) for bound in f.interval) if f.interval else "–"
-        cells = [f.claim.says, shown(f.claim.printed, unit, printed=True), shown(f.value, unit)]
-        rows.append(f"| {' | '.join(cells)} | {f.verdict} | {interval} | {shown(f.ceiling, unit)} |")
+        measured = [shown(f.value, unit), f.verdict, interval, shown(f.ceiling, unit)]
+        rows.append(f"| {' | '.join([f.claim.says, shown(f.claim.printed, unit, printed=True), *measured])} |")
     return "\n".join(rows) + "\n"
 
 
