@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -165,6 +166,37 @@ def test_stale_kernel_is_refused(small_study):
     assert "jupyter kernelspec remove python3" in outcome.stderr
 
 
+@pytest.fixture
+def short():
+    """A temporary folder with a short path: a socket's may have some hundred characters."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_kernel_takes_no_port_that_another_program_might_take_first(small_study, short):
+    ask = """import psutil
+taken = psutil.Process().net_connections(kind="inet")
+run.record("ports", [one.laddr.port for one in taken])
+run.record("sockets", len(psutil.Process().net_connections(kind="unix")))"""
+    small_study.write("01_first", ask)
+    assert small_study.run(*REPRODUCE, "01", TMPDIR=str(short)).returncode == 0
+    results = json.loads((small_study.results("01_first") / "results.json").read_text())
+    # The one is for what child processes print: ipykernel binds what it finds at once.
+    assert len(results["ports"]["value"]) <= 1
+    assert results["sockets"]["value"] >= 5
+    assert list(short.glob("bfl-*")) == []
+
+
+def test_a_temporary_folder_too_deep_for_sockets_is_named(small_study):
+    deep = small_study.root / ("d" * 100)
+    deep.mkdir()
+    outcome = small_study.run(*REPRODUCE, "01", TMPDIR=str(deep))
+    assert outcome.returncode == 1
+    assert f"{deep} is too long" in outcome.stderr
+    assert "set TMPDIR" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
 def test_unwritable_folder_is_named(small_study):
     (small_study.root / "not_a_folder").write_text("")
     build = small_study.root / "not_a_folder" / "build"
@@ -302,7 +334,7 @@ run.record("ticks", ticks)"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_interruption_keeps_the_finished_and_leaves_no_kernel(small_study, number):
+def test_interruption_keeps_the_finished_and_leaves_no_kernel(small_study, short, number):
     marked = (
         f"import pathlib, time\nroot = pathlib.Path('{small_study.root}')\n(root / 'started_{{}}').write_text('')\n"
     )
@@ -312,9 +344,8 @@ def test_interruption_keeps_the_finished_and_leaves_no_kernel(small_study, numbe
     measuring = "# timed\n(root / 'measuring').write_text('')\ntime.sleep(600)"
     small_study.write("03_third", marked.format(3) + both + "# next cell\n" + measuring, needs=["01_first"])
     command = [sys.executable, "-m", "bfl_stpc", *REPRODUCE, "--jobs", "2"]
-    process = subprocess.Popen(
-        command, env=small_study.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    surroundings = small_study.environment(TMPDIR=str(short))
+    process = subprocess.Popen(command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not (small_study.root / "measuring").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -328,6 +359,7 @@ def test_interruption_keeps_the_finished_and_leaves_no_kernel(small_study, numbe
     assert finished(small_study, "01_first")["results"] == 1
     assert not small_study.results("02_second").exists()
     deadline = time.monotonic() + 30
-    while kernels_of(small_study.root) and time.monotonic() < deadline:
+    while (kernels_of(small_study.root) or list(short.glob("bfl-*"))) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert kernels_of(small_study.root) == []
+    assert list(short.glob("bfl-*")) == []

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,9 +18,11 @@ from typing import Any
 
 import nbformat
 import papermill
+import zmq
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from bfl_stpc.errors import BflError, NotebookFailed, StudyError
 from bfl_stpc.study import paths, prose, redraw
@@ -29,8 +32,7 @@ from bfl_stpc.study.pausing import resume
 from bfl_stpc.study.progress import Watch
 from bfl_stpc.study.store import explained, read_json, replace_folder, to_json, write_atomic
 
-# Else every kernel warns that it speaks plain TCP, which here never leaves the machine, and reports the interrupt that
-# Jupyter sends at each shutdown. What a cell raises comes by another way.
+# Else every kernel reports the interrupt that Jupyter sends at each shutdown. What a cell raises comes by another way.
 QUIET_KERNEL = ["--IPKernelApp.log_level=50"]
 # A sum over several threads is rounded by how they share it. A notebook that may run beside another computes each
 # operation on one thread, also when it happens to run alone: its results are then the same bits however it ran.
@@ -154,6 +156,25 @@ def without_paths(executed: Path) -> bytes:
     return nbformat.writes(notebook).encode()
 
 
+@contextmanager
+def unix_sockets() -> Iterator[Config]:
+    """Give the settings with which a kernel is spoken to through sockets in a folder of its own.
+
+    Jupyter's default, TCP, looks for free ports before the kernel starts: another program may take one in between.
+
+    Raises:
+        StudyError: the temporary folder's path is too long for a socket in it.
+    """
+    with tempfile.TemporaryDirectory(prefix="bfl-") as folder:
+        name = f"{folder}/kernel"
+        if len(name) + 2 > zmq.IPC_PATH_MAX_LEN:  # Jupyter appends -1 to -5
+            raise StudyError(
+                f"the path of the temporary folder {tempfile.gettempdir()} is too long for a socket in it: "
+                "set TMPDIR to a shorter one"
+            )
+        yield Config(ConnectionFileMixin={"transport": "ipc", "ip": name})
+
+
 def execute(
     notebook: Notebook,
     staged: Path,
@@ -177,6 +198,7 @@ def execute(
     Raises:
         NotebookFailed: a cell raised, or the notebook ended without `run.finish()`.
         StoreError: a folder cannot be written.
+        StudyError: the temporary folder's path is too long.
     """
     with explained(staged):
         shutil.rmtree(staged, ignore_errors=True)
@@ -184,11 +206,12 @@ def execute(
         partial.parent.mkdir(parents=True, exist_ok=True)
     os.environ.update({**QUIET, **variables, "BFL_STAGE": str(staged)})
     try:
-        papermill.execute_notebook(
-            notebook.path, partial, parameters=parameters, kernel_name="python3", cwd=notebook.path.parent,
-            progress_bar=False, engine_name="watched", watch=watch, reports=reports,
-            extra_arguments=QUIET_KERNEL, start_timeout=300,
-        )  # fmt: skip
+        with unix_sockets() as sockets:
+            papermill.execute_notebook(
+                notebook.path, partial, parameters=parameters, kernel_name="python3", cwd=notebook.path.parent,
+                progress_bar=False, engine_name="watched", watch=watch, reports=reports,
+                extra_arguments=QUIET_KERNEL, start_timeout=300, config=sockets,
+            )  # fmt: skip
     except PapermillExecutionError as error:
         raise failure(notebook, partial, watch, error) from None
     if not (staged / "finished.json").exists():
