@@ -141,10 +141,15 @@ def test_an_unreachable_key_authority_aborts_the_round_by_name(worn):
 
 
 def test_a_restarted_ledger_goes_on_from_its_blocks(worn):
+    before, errors = worn["consortium"].pids()[LEDGER], []
     faults.strike(worn["consortium"], Fault(LEDGER, "submit", "after"))
-    with pytest.raises(BflError, match="ledger"):
-        worn["consortium"].run_round(worn["state"])
+    try:
+        next_round(worn)  # where it starts again before the others stop asking, they lose nothing
+    except BflError as error:
+        errors.append(str(error))
+    assert all("ledger" in error for error in errors)
     worn["consortium"].settle()
+    assert worn["consortium"].pids()[LEDGER] != before
     assert len(next_round(worn)) == 3
 
 
