@@ -5,8 +5,9 @@ import io
 
 import pytest
 from rich.console import Console
+from study.recorded import NAME, SIDECAR, recorded  # noqa: F401 - a fixture
 
-from bfl_stpc.errors import ReferenceDiffers
+from bfl_stpc.errors import ReferenceDiffers, StoreError
 from bfl_stpc.study import comparison, reference
 from bfl_stpc.study.store import to_json
 
@@ -24,9 +25,10 @@ RESULTS = {
     "ms": entry(4.0, timing=True),
     "table": entry(reference.short([{"x": float(i)} for i in range(40)])),
 }
+FIGURES = {"fig02_roc": entry("12" * 32), "fig02_ms": entry("34" * 32, timing=True)}
 KEPT = {
     "processor": {"instructions": ["avx2"]},
-    "notebooks": {"02_x": {"key": "k", "source": "s", "lock": "l", "results": RESULTS}},
+    "notebooks": {"02_x": {"key": "k", "source": "s", "lock": "l", "results": RESULTS, "figures": FIGURES}},
 }
 
 
@@ -97,6 +99,43 @@ def test_a_table_is_held_by_its_digest_number_and_size(verify):
         verify(elsewhere("table", reference.short([{"x": 2.0 * i} for i in range(40)])))
     with pytest.raises(ReferenceDiffers, match="02_x/table/scalars"):
         verify(elsewhere("table", reference.short([{"x": float(i)} for i in range(41)])))
+
+
+def test_what_a_figure_plots_is_held_like_a_result(verify):
+    def plots(figure, *, processor=None):
+        def change(now, _):
+            now["notebooks"]["02_x"]["figures"][figure]["value"] = "56" * 32
+            now["processor"] = processor or now["processor"]
+
+        return change
+
+    assert "what their 2 figures plot: 1 bit for bit, 1 time, not judged" in verify(plots("fig02_ms"))
+    with pytest.raises(ReferenceDiffers, match=r"02_x/fig02_roc: .*does not repeat; likely cause: none"):
+        verify(plots("fig02_roc"))
+    said = verify(plots("fig02_roc", processor={"instructions": ["avx512f"]}))
+    assert "what their 2 figures plot: 1 digest differs, 1 time" in said
+    with pytest.raises(ReferenceDiffers, match=r"02_x/fig02_roc: .*not recorded now"):
+        verify(lambda now, _: now["notebooks"]["02_x"]["figures"].pop("fig02_roc"))
+
+
+def test_a_reference_from_before_figures_were_in_it_judges_none(verify, monkeypatch):
+    monkeypatch.setitem(
+        KEPT["notebooks"], "02_x", {k: v for k, v in KEPT["notebooks"]["02_x"].items() if k != "figures"}
+    )
+
+    def draw(now, _):
+        now["notebooks"]["02_x"]["figures"] = copy.deepcopy(FIGURES)
+
+    assert "what their 2 figures plot: 1 new, 1 time, not judged" in verify(draw)
+
+
+def test_the_reference_has_the_digest_of_what_a_figure_plots(recorded):  # noqa: F811 - the fixture
+    figures = reference.current("paper")["notebooks"][NAME]["figures"]
+    assert figures == {"fig02_ratio": {"value": SIDECAR["data_sha256"], "interval": None, "unit": "1", "timing": False}}
+    sidecar = recorded / "build/paper/results" / NAME / "figures/fig02_ratio.json"
+    sidecar.unlink()
+    with pytest.raises(StoreError, match="make reproduce PROFILE=paper"):
+        reference.current("paper")
 
 
 @pytest.mark.parametrize(("key", "says"), [("lock", "other package versions"), ("source", "other source files")])

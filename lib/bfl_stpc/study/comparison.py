@@ -133,16 +133,23 @@ def lacks_data(notebook: Mapping[str, Any]) -> bool:
     return "key" in notebook and notebook["key"] is None
 
 
-def examine(kept: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[Change], dict[str, list[str]]]:
-    """Return all results beside the reference `kept`, and by notebook what may explain a difference."""
+def examine(
+    kept: Mapping[str, Any], now: Mapping[str, Any], part: str = "results"
+) -> tuple[list[Change], dict[str, list[str]]]:
+    """Return a part of all notebooks beside the reference `kept`, and by notebook what may explain a difference.
+
+    Args:
+        kept: the reference.
+        now: the same of today.
+        part: "results", or "figures" for the data that they plot; a reference may have none of these.
+    """
     changes: list[Change] = []
     why: dict[str, list[str]] = {}
     other_processor = kept["processor"] != now["processor"]
-    empty: dict[str, Any] = {"results": {}}
     for name in dict.fromkeys([*kept["notebooks"], *now["notebooks"]]):
-        old, new = kept["notebooks"].get(name, empty), now["notebooks"].get(name, empty)
+        old, new = kept["notebooks"].get(name, {}), now["notebooks"].get(name, {})
         why[name] = causes(old, new, other_processor=other_processor)
-        found = compare(old["results"], new["results"], prefix=name, must_repeat=not why[name])
+        found = compare(old.get(part, {}), new.get(part, {}), prefix=name, must_repeat=not why[name])
         if lacks_data(old) != lacks_data(new):  # then what differs says nothing
             found = [replace(c, verdict=ABSENT) if c.verdict not in (EQUAL, UNJUDGED) else c for c in found]
         changes += found
@@ -169,6 +176,16 @@ def changes_table(changes: list[Change], title: str) -> Table:
     return table
 
 
+def account(changes: list[Change]) -> str:
+    """Return how many there are of each verdict.
+
+    >>> account([Change("a", 1, 1, "1", None, EQUAL)])
+    '1 bit for bit'
+    """
+    counts = Counter(change.verdict for change in changes)
+    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+
+
 def verify(profile: str, console: Console) -> None:
     """Hold the results of `profile` against the committed reference, and print the account.
 
@@ -181,16 +198,17 @@ def verify(profile: str, console: Console) -> None:
         console.print(f"there is no committed reference for profile {profile}: the results stand for themselves")
         return
     kept = reference.whole(read_json(file, f"git checkout data/reference/{file.name}"))
-    changes, why = examine(kept, reference.current(profile))
+    now = reference.current(profile)
+    changes, why = examine(kept, now)
+    drawn, _ = examine(kept, now, "figures")
     moved = [c for c in changes if c.verdict in (WITHIN, BITS, NEW)]
     if moved:
         console.print(changes_table(moved, f"differs from the reference of profile {profile}, as it may"))
-    counts = Counter(change.verdict for change in changes)
-    account = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-    console.print(f"{len(why)} notebooks beside the reference of profile {profile}: {account}")
+    console.print(f"{len(why)} notebooks beside the reference of profile {profile}: {account(changes)}")
+    console.print(f"what their {len(drawn)} figures plot: {account(drawn)}")
     for name in dict.fromkeys(c.name.split("/")[0] for c in changes if c.verdict == ABSENT):
         console.print(f"{name} had other data here than for the reference; its result `absent` says which")
-    bad = [change for change in changes if change.verdict in FAILING]
+    bad = [change for change in changes + drawn if change.verdict in FAILING]
     if not bad:
         return
     lines = []
@@ -202,7 +220,7 @@ def verify(profile: str, console: Console) -> None:
             f"{change.verdict}; likely cause: {', '.join(explains)}"
         )
     raise ReferenceDiffers(
-        f"{len(bad)} results differ from data/reference/{file.name} beyond what is allowed:\n"
+        f"{len(bad)} results or figures differ from data/reference/{file.name} beyond what is allowed:\n"
         + "\n".join(lines)
         + f"\nIf the change is meant, keep it with `make reference PROFILE={profile}` and commit it with its reason"
     )

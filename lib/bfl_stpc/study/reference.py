@@ -1,10 +1,12 @@
-"""A profile's results in short, committed under data/reference: scalars with tolerances, digests of the rest."""
+"""A profile's results in short, committed under data/reference: scalars with tolerances, digests of the rest and of
+what each figure plots.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,20 @@ def processor() -> dict[str, Any]:
     }
 
 
+def plotted(profile: str, name: str, figures: Sequence[str], make: str) -> dict[str, Any]:
+    """Return the digest of what each figure of the notebook `name` plots, as an entry like that of a result.
+
+    Raises:
+        StoreError: what a figure plots is missing; the message has the command `make`.
+    """
+    found = {}
+    for figure in figures:
+        sidecar = read_json(results_folder(profile, name) / "figures" / f"{figure}.json", make)
+        digest, timing = sidecar["data_sha256"], sidecar["timing"]
+        found[figure] = {"value": digest, "interval": None, "unit": "1", "timing": timing}
+    return found
+
+
 def current(profile: str) -> dict[str, Any]:
     """Return the finished results of all notebooks under `profile`, in the form of a reference.
 
@@ -73,7 +89,8 @@ def current(profile: str) -> dict[str, Any]:
         recorded = read_json(results_folder(profile, name) / "results.json", make)
         results = {k: entry | {"value": short(entry["value"])} for k, entry in recorded.items()}
         about = {key: finished.get(key) for key in ("digest", "key", "source", "lock", "peak_mib")}
-        found[name] = about | {"results": results}
+        figures = plotted(profile, name, finished["figures"], make)
+        found[name] = about | {"results": results, "figures": figures}
     return {"processor": processor(), "notebooks": found}
 
 
