@@ -172,3 +172,11 @@ def test_bad_parameters_end_with_one_clear_error(arguments, says):
     outcome = make(*arguments)
     assert outcome.returncode != 0
     assert says in outcome.stderr
+
+
+def test_an_import_reads_no_source_beside_the_bytecode():
+    package = Path(importlib.util.find_spec("tensorflow").origin).parent
+    compiled = list((package / "python" / "ops" / "__pycache__").glob("*.cpython-311.pyc"))
+    assert compiled
+    # Flags of PEP 552: by the source's time.
+    assert {path.read_bytes()[4:8] for path in compiled} == {bytes(4)}, "remove .venv and run `make setup`"

@@ -75,8 +75,10 @@ def run(*command: str) -> None:
     Raises:
         SetupError: it fails.
     """
-    # The compiled bytecode is written by the installer even where the reader's shell forbids Python to write it.
+    # The compiled bytecode is written by the installer even where the reader's shell forbids Python to write it, and
+    # marked by the source's time: uv's choice, its hash, has every import read every source too.
     variables = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    variables["PYC_INVALIDATION_MODE"] = "TIMESTAMP"
     if subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode != 0:
         raise SetupError(
             f"`{' '.join(command)}` failed; its message stands above. Mend the cause and run `make setup` again"
