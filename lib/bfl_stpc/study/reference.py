@@ -1,6 +1,4 @@
-"""A profile's results in short, committed under data/reference: scalars with tolerances, digests of the rest and of
-what each figure plots.
-"""
+"""A profile's results in short, committed under data/reference: scalars, and digests of the rest and of figures."""
 
 from __future__ import annotations
 
