@@ -1,5 +1,7 @@
 """Draw a plot function in the project's style and hand back the figure with its pixels."""
 
+from contextlib import contextmanager
+
 import matplotlib as mpl
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,11 +10,18 @@ from matplotlib.figure import Figure
 from bfl_stpc.figures.style import STYLE
 
 
-def draw(plot, data):
+@contextmanager
+def figure(plot, data):
+    """The figure that `plot` makes of `data`, within the project's style, before anything is laid out."""
     with mpl.rc_context():
         style.use(["default", STYLE])
         fig = Figure()
-        canvas = FigureCanvasAgg(fig)
+        FigureCanvasAgg(fig)
         plot(fig, data)
-        canvas.draw()
-        return fig, bytes(canvas.buffer_rgba())
+        yield fig
+
+
+def draw(plot, data):
+    with figure(plot, data) as fig:
+        fig.canvas.draw()
+        return fig, bytes(fig.canvas.buffer_rgba())

@@ -2,14 +2,10 @@
 
 import json
 
-import matplotlib as mpl
 import pytest
-from matplotlib import style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from figures.drawing import figure
 
 from bfl_stpc.figures import render
-from bfl_stpc.figures.style import STYLE
 from bfl_stpc.study import paths
 
 SIDECARS = sorted((paths.FIGURES / "paper").glob("*.json"))
@@ -18,11 +14,7 @@ SLACK = 0.01  # inches
 
 def beyond(plot, data):
     """Return how far what `plot` draws reaches over the left, lower, right and upper edge of the figure, in inches."""
-    with mpl.rc_context():
-        style.use(["default", STYLE])
-        fig = Figure()
-        FigureCanvasAgg(fig)
-        plot(fig, data)
+    with figure(plot, data) as fig:
         render._lay_out(fig)
         box, (width, height) = fig.get_tightbbox(), fig.get_size_inches()
     return -box.x0, -box.y0, box.x1 - width, box.y1 - height
