@@ -16,7 +16,7 @@ search = sys.modules["search"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(search)
 
 TINY = '{"patients": 1000, "splits": 1, "rounds": 12, "epochs": 5, "rate": 3.0, "margins": []}'
-PRIVATE = '{"patients": 1000, "splits": 1, "rounds": 12, "epochs": 5, "rate": 3.0, "epsilon": 500.0, "margins": []}'
+PRIVATE = '{"patients": 1000, "splits": 1, "rounds": 12, "epochs": 5, "rate": 3.0, "epsilon": 50.0, "margins": []}'
 
 
 @pytest.mark.parametrize("text", [TINY, PRIVATE])

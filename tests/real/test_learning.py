@@ -50,7 +50,7 @@ def test_every_patient_is_tested_once_and_never_trained_on(table):
 def test_all_ways_find_the_signal_and_none_finds_it_in_shuffled_labels(table):
     settings = real.Settings(learning_rate=0.3)
     dealt = table.shuffled(generator("test", 5))
-    for learn in (real.together(settings), real.at_home(settings), real.pooled(settings), real.private(500.0)):
+    for learn in (real.together(settings), real.at_home(settings), real.pooled(settings), real.private(50.0)):
         assert real.estimate(real.auc, real.cross_fitted(learn, table, 2, [1]), draws=1).value > 0.75
         assert "nothing to learn" in real.verdict(real.estimate(real.auc, real.cross_fitted(learn, dealt, 2, [1])))
 

@@ -6,10 +6,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import nbformat
 import pytest
+
+from bfl_stpc.study import execution
 
 REPRODUCE = ("reproduce", "--profile", "smoke")
 
@@ -78,16 +81,39 @@ def test_changed_prose_reaches_the_executed_notebook_and_runs_nothing(finished_s
 
 
 def test_failure_names_notebook_cell_error_and_partial_and_keeps_the_finished(small_study):
-    small_study.write("02_second", 'raise ValueError("a broken cell")', needs=["01_first"])
+    small_study.write("02_second", 'print("as far as here")\nraise ValueError("a broken cell")', needs=["01_first"])
     outcome = small_study.run(*REPRODUCE)
     assert outcome.returncode == 1
     assert "02_second failed in cell 5 of 6" in outcome.stderr  # as in the partial notebook, with papermill's cell
     assert "ValueError: a broken cell" in outcome.stderr
     assert "build/smoke/partial/02_second.ipynb" in outcome.stderr
-    assert (small_study.root / "build/smoke/partial/02_second.ipynb").exists()
+    partial = nbformat.read(small_study.root / "build/smoke/partial/02_second.ipynb", as_version=4)
+    outputs = [output for cell in partial.cells for output in cell.get("outputs", [])]
+    assert outputs[0]["text"] == "as far as here\n"
+    assert outputs[-1]["ename"] == "ValueError"
     assert not small_study.results("02_second").exists()
     assert finished(small_study, "01_first")["results"] == 1
     assert "Traceback" not in outcome.stderr
+
+
+def test_the_running_notebook_is_saved_seldom():
+    class Manager:
+        last_save_time, saved = datetime(2026, 1, 1), 0
+
+        def now(self):
+            return datetime(2026, 1, 1) + timedelta(seconds=self.seconds)
+
+        def save(self):
+            self.last_save_time, self.saved = self.now(), self.saved + 1
+
+    manager, saved = Manager(), []
+    with execution.saved_seldom(manager):
+        for manager.seconds in range(12):
+            manager.save()
+            saved.append(manager.saved)
+    assert saved == [0] * 5 + [1] * 5 + [2] * 2
+    manager.save()  # at its end, whenever that is
+    assert manager.saved == 3
 
 
 def test_what_a_cell_leaves_on_stderr_is_told(small_study):

@@ -37,6 +37,7 @@ QUIET_KERNEL = ["--IPKernelApp.log_level=50"]
 # A sum over several threads is rounded by how they share it. A notebook that may run beside another computes each
 # operation on one thread, also when it happens to run alone: its results are then the same bits however it ran.
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+SAVING = 5  # seconds of a run that is killed which may be missing in what it leaves
 TIMED = "timed"  # tag of a cell during which the other notebooks are paused
 ALONE, SHARED = "alone", "shared"
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONHASHSEED": "0"}
@@ -73,6 +74,22 @@ def is_timed(cell: Any) -> bool:
     return TIMED in cell["metadata"].get("tags", [])
 
 
+@contextmanager
+def saved_seldom(nb_man: Any) -> Iterator[None]:
+    """Let papermill write the whole notebook every `SAVING` seconds, not twice a cell; at its end it does so anyway."""
+    save = nb_man.save
+
+    def save_if_late(**rest: Any) -> None:
+        if (nb_man.now() - nb_man.last_save_time).total_seconds() >= SAVING:
+            save(**rest)
+
+    nb_man.save = save_if_late
+    try:
+        yield
+    finally:
+        nb_man.save = save
+
+
 class WatchedEngine(NBClientEngine):
     """papermill's engine, telling a `Watch` of every cell, and the runner of those that measure times."""
 
@@ -96,7 +113,8 @@ class WatchedEngine(NBClientEngine):
             watch.cell_done(cell)
 
         nb_man.cell_start, nb_man.cell_complete = cell_start, cell_complete
-        super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+        with saved_seldom(nb_man):
+            super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
 
 
 papermill_engines.register("watched", WatchedEngine)
