@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pandas as pd
@@ -17,6 +16,7 @@ FEW = ("05",)  # run here where the smoke profile has not been run: seconds, and
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
+    "--allow-file-access-from-files",  # the search shows where in a page a word stands, which else needs a server
 )  # fmt: skip
 
 
@@ -80,40 +80,31 @@ def chromium(tmp_path_factory):
 
 
 class Visit:
-    """A browser window whose every request is answered from the book's folder; what goes wrong is kept in `wrong`.
+    """A browser window on the book's files, as a reader who has built it opens them; what goes wrong is kept in `wrong`.
 
     No socket is opened: a browser gives up what it loads when another test changes this machine's network.
     """
 
-    ADDRESS = "http://localhost/"
-
     def __init__(self, browser, site: Path, width: int, scripts: bool) -> None:
-        self.site, self.wrong = site, []
+        self.address, self.wrong = f"{site.as_uri()}/", []
         self.page = browser.new_page(viewport={"width": width, "height": 900}, java_script_enabled=scripts)
         self.page.set_default_timeout(120_000)  # for machines with much else to do
-        self.page.route("**/*", self.answer)
+        self.page.on("request", self.asked)
+        self.page.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
         self.page.on(
             "console",
             lambda said: said.type == "error" and self.wrong.append(f"console: {said.text} {said.location['url']}"),
         )
         self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
 
-    def answer(self, route):
-        """Answer a request with a file of the book; refuse every other."""
-        url = route.request.url
-        if url.startswith("data:"):
-            route.continue_()
-            return
-        file = self.site / unquote(urlsplit(url).path).lstrip("/")
-        if url.startswith(self.ADDRESS) and file.is_file():
-            route.fulfill(path=file)
-            return
-        self.wrong.append(f"not in the book: {url}")
-        route.abort()
+    def asked(self, request):
+        """Note a request for anything but a file of the book."""
+        if not request.url.startswith((self.address, "data:")):
+            self.wrong.append(f"not in the book: {request.url}")
 
     def go(self, path: str):
         """Open a page of the book and wait until its formulas stand."""
-        self.page.goto(f"{self.ADDRESS}{path}", wait_until="load")
+        self.page.goto(f"{self.address}{path}", wait_until="load")
         self.page.evaluate("() => window.MathJax?.startup?.promise")
         return self.page
 

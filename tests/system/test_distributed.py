@@ -4,8 +4,6 @@ import importlib.util
 import os
 import signal
 import subprocess
-import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, resource_tracker
 from pathlib import Path
@@ -32,18 +30,6 @@ from bfl_stpc.system.distributed import cluster as clusters
 from bfl_stpc.system.distributed import faults, trials
 
 pytestmark = pytest.mark.slow
-DRIVER = """
-import signal, sys, time
-from pathlib import Path
-from system.small_system import CONFIG
-from bfl_stpc.system import distributed
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and what they start
-with distributed.found(
-    ["hospital-0", "hospital-1"], CONFIG, experiment="test", clip=0.3, max_records=1000, folder=Path(sys.argv[1])
-) as consortium:
-    print(consortium.pids(), flush=True)
-    time.sleep(300)
-"""
 
 
 def write(folder, hospitals=3):
@@ -155,40 +141,23 @@ def test_a_restarted_ledger_goes_on_from_its_blocks(worn):
 
 def test_a_straggler_past_its_deadline_is_left_out(worn):
     faults.hurry(worn["consortium"], 8)
-    faults.strike(worn["consortium"], Fault("hospital-1", "train", faults.LATE), seconds=20)
+    faults.strike(worn["consortium"], Fault("hospital-1", "train", faults.LATE), seconds=12)
     assert set(next_round(worn)) == {"hospital-0", "hospital-2"}
     worn["consortium"].settle()
     assert len(next_round(worn)) == 3
 
 
-def test_nothing_is_left_after_an_exception(worn):
+def test_nothing_is_left_after_ctrl_c(worn):
     processes = [p for p in children(os.getpid()) if p not in worn["before"]]
     assert {pid for own in worn["consortium"].pids().values() for pid in own} <= {p.pid for p in processes}
     own = federated.worker.pids()
-    with pytest.raises(ZeroDivisionError), worn["consortium"]:
-        1 / 0  # noqa: B018
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt), worn["consortium"]:
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not left_of([p for p in processes if p.pid not in own])
-
-
-def test_nothing_is_left_after_ctrl_c(tmp_path):
-    write(tmp_path, hospitals=2)
-    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(system.__file__).parents[2])])
-    with (tmp_path / "out").open("wb") as out:
-        driver = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, str(tmp_path)],
-            stdout=out,
-            stderr=out,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        until = time.monotonic() + 300
-        while b"hospital-1" not in (tmp_path / "out").read_bytes() and driver.poll() is None:
-            assert time.monotonic() < until
-            time.sleep(0.2)
-        processes = children(driver.pid)
-        assert len(processes) >= 5
-        driver.send_signal(signal.SIGINT)
-        driver.wait(timeout=120)
-    assert not left_of(processes)
 
 
 def test_nodes_side_by_side_give_the_same_model_and_leave_nothing():

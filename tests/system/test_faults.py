@@ -9,7 +9,7 @@ from bfl_stpc.system import chaos, faults, service
 from bfl_stpc.system.faults import Fault
 
 CONFIG = privacy.DpConfig(SPEC, 0.5, 4, 0.2, 2.0, 0.5, privacy.NoiseSource.SIMULATION)
-SCHEDULES = 20
+SCHEDULES = 12
 MOST_ROUNDS = 8  # of one consortium: the invariants read its whole chain after every fault
 START = system.State(0, federated.init_weights(SPEC, seed=1))
 
