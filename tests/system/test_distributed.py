@@ -141,7 +141,7 @@ def test_a_restarted_ledger_goes_on_from_its_blocks(worn):
 
 def test_a_straggler_past_its_deadline_is_left_out(worn):
     faults.hurry(worn["consortium"], 8)
-    faults.strike(worn["consortium"], Fault("hospital-1", "train", faults.LATE), seconds=12)
+    faults.strike(worn["consortium"], Fault("hospital-1", "train", faults.LATE), seconds=20)
     assert set(next_round(worn)) == {"hospital-0", "hospital-2"}
     worn["consortium"].settle()
     assert len(next_round(worn)) == 3
