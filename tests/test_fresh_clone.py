@@ -25,10 +25,10 @@ REDRAW = """
 import json
 from bfl_stpc.figures import render
 from bfl_stpc.study import experiment, redraw
-seen, sidecars = set(), sorted(redraw.figure_folder("smoke").glob("*.json"))
+every, seen, sidecars = render.FORMATS, set(), sorted(redraw.figure_folder("smoke").glob("*.json"))
 for path in sidecars:
     sidecar = json.loads(path.read_text())
-    render.FORMATS = ("svg",) if sidecar["notebook"] in seen else ("pdf", "svg", "png")
+    render.FORMATS = ("svg",) if sidecar["notebook"] in seen else every
     seen.add(sidecar["notebook"])
     drawn = render.draw(sidecar["plot"], sidecar["data"], watermark=experiment.watermark("smoke"))
     for kind, content in drawn.items():
