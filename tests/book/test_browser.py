@@ -79,8 +79,9 @@ def test_search_finds_a_word_and_only_where_it_is(visit):
     assert not window.wrong
 
 
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_dark_mode_is_dark_stays_and_is_accessible(visit, width):
+# Colours are those of the other width, the way to switch is not.
+@pytest.mark.parametrize(("width", "kinds"), [(PHONE, KINDS[:2]), (DESKTOP, KINDS[:4])], ids=["phone", "desktop"])
+def test_dark_mode_is_dark_stays_and_is_accessible(visit, width, kinds):
     window = visit(width)
     page = window.go("index.html")
     background = "() => getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).map(Number)[0]"
@@ -93,7 +94,7 @@ def test_dark_mode_is_dark_stays_and_is_accessible(visit, width):
     page = window.go("notation.html")
     assert page.evaluate(background) < 60
     wrong = []
-    for path in KINDS[: 2 if width == PHONE else 4]:  # colours are those of the other width, the way to switch is not
+    for path in kinds:
         wrong += [f"{path}: {line}" for line in serious(window.go(path))]
     assert not wrong + window.wrong, "\n".join(wrong + window.wrong)
 

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
-from figures.drawing import draw, figure
+from figures.drawing import draw
 from matplotlib.colors import to_hex
 
 from bfl_stpc.figures import federated, privacy
@@ -63,8 +63,7 @@ def plot_of(name):
 
 
 def drawn(name):
-    with figure(plot_of(name), DATA[name]) as fig:
-        return fig
+    return draw(plot_of(name), DATA[name])[0]
 
 
 def test_every_plot_function_is_tested():

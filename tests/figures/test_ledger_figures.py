@@ -2,14 +2,11 @@
 
 import inspect
 
-import matplotlib as mpl
 import pytest
-from matplotlib import style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from figures.drawing import draw
 
 from bfl_stpc.figures import ledger as plots
-from bfl_stpc.figures.style import FULL, STYLE
+from bfl_stpc.figures.style import FULL
 
 STEPS = dict.fromkeys(("challenge", "typed", "build", "sign", "submit", "execute", "mine", "receipt", "decode"), 4.0)
 DATA = {
@@ -39,12 +36,7 @@ DATA = {
 
 
 def drawn(name):
-    with style.context(STYLE), mpl.rc_context({"figure.constrained_layout.use": True}):
-        fig = Figure()
-        FigureCanvasAgg(fig)
-        getattr(plots, name)(fig, DATA[name])
-        fig.canvas.draw()
-    return fig
+    return draw(getattr(plots, name), DATA[name])[0]
 
 
 def test_every_plot_function_is_tried():
